@@ -6,9 +6,7 @@ set(CHANCERY_C_WARNINGS
   -Wdouble-promotion)
 if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
   list(APPEND CHANCERY_C_WARNINGS
-    -Wlogical-op -Wduplicated-cond -Wduplicated-branches -Wjump-misses-init -Warith-conversion
-    # gcc 12 ignores warn_unused_result on an enum type and says so; clang honours it.
-    -Wno-attributes)
+    -Wlogical-op -Wduplicated-cond -Wduplicated-branches -Wjump-misses-init -Warith-conversion)
 endif()
 if(CHANCERY_WERROR)
   list(APPEND CHANCERY_C_WARNINGS -Werror)
@@ -18,4 +16,9 @@ set(CHANCERY_HARDENING
   -fstack-protector-strong -fstack-clash-protection -fcf-protection=full -fPIE)
 if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
   list(APPEND CHANCERY_HARDENING -ftrivial-auto-var-init=zero)
+endif()
+
+# gcc 12 ignores warn_unused_result on an enum type and says so; clang honours it.
+if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
+  add_compile_options($<$<COMPILE_LANGUAGE:C>:-Wno-attributes>)
 endif()

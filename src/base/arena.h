@@ -21,16 +21,17 @@ struct arena *arena_open(size_t limit_bytes);
 void arena_close(struct arena *a); /* NULL is a no-op */
 size_t arena_bytes(const struct arena *a);
 
-/* Zeroed, aligned for any type.  arena_alloc() aborts, arena_try_alloc() gives NULL past the limit. */
+/* Zeroed, aligned for any type.  arena_alloc() aborts, arena_try_alloc() gives NULL past the limit.
+ */
 void *arena_alloc(struct arena *a, size_t size, size_t count);
 void *arena_try_alloc(struct arena *a, size_t size, size_t count);
 #define arena_new(a, type, count) ((type *)arena_alloc((a), sizeof(type), (count)))
 #define arena_try(a, type, count) ((type *)arena_try_alloc((a), sizeof(type), (count)))
 
-str arena_str(struct arena *a, str s);     /* a copy, NUL-terminated behind its end */
+str arena_str(struct arena *a, str s);       /* a copy, NUL-terminated behind its end */
 const char *arena_z(struct arena *a, str s); /* the same as a C string */
 str arena_printf(struct arena *a, const char *fmt, ...) PRINTF(2, 3);
-str arena_vprintf(struct arena *a, const char *fmt, va_list ap);
+str arena_vprintf(struct arena *a, const char *fmt, va_list ap) PRINTF(2, 0);
 
 struct arena_mark arena_mark(const struct arena *a);
 void arena_rewind(struct arena *a, struct arena_mark mark);

@@ -15,20 +15,20 @@ struct issue {
 };
 
 struct ctx {
-    struct arena *mem;     /* results: lives as long as the piece of work */
-    struct arena *tmp;     /* scratch: see SCRATCH() */
-    int64_t deadline_ns;   /* on clock_mono_ns(); 0 is none */
-    err code;              /* of the last fail() */
+    struct arena *mem;   /* results: lives as long as the piece of work */
+    struct arena *tmp;   /* scratch: see SCRATCH() */
+    int64_t deadline_ns; /* on clock_mono_ns(); 0 is none */
+    err code;            /* of the last fail() */
     char detail[CTX_DETAIL_BYTES];
     char request_id[CTX_REQUEST_ID_BYTES]; /* "" outside requests */
-    struct issue *issues;  /* arena `mem`; all places that were found wrong */
+    struct issue *issues;                  /* arena `mem`; all places that were found wrong */
     size_t issue_count;
 };
 
 /* Owned: ctx_close().  `limit_bytes` bounds what inputs may allocate in `mem` (0: no bound). */
 struct ctx *ctx_open(size_t limit_bytes);
-void ctx_close(struct ctx *cx);   /* NULL is a no-op */
-void ctx_reset(struct ctx *cx);   /* as new, keeping its first chunks of memory */
+void ctx_close(struct ctx *cx); /* NULL is a no-op */
+void ctx_reset(struct ctx *cx); /* as new, keeping its first chunks of memory */
 static inline void ctx_cleanup(struct ctx **cx)
 {
     ctx_close(*cx);

@@ -21,10 +21,10 @@ err fail(struct ctx *cx, err code, const char *fmt, ...) PRINTF(3, 4);
 /* As fail(), with ": " and the text of errno; ENOSPC, EDQUOT become NO_SPACE whatever `code` is. */
 err fail_errno(struct ctx *cx, err code, const char *fmt, ...) PRINTF(3, 4);
 
-const char *err_name(err e);    /* "NOT_FOUND"; static */
-const char *err_text(err e);    /* the meaning; static */
-int err_http_status(err e);     /* 200 for ERR_OK */
-int err_exit_status(err e);     /* 0 for ERR_OK */
+const char *err_name(err e); /* "NOT_FOUND"; static */
+const char *err_text(err e); /* the meaning; static */
+int err_http_status(err e);  /* 200 for ERR_OK */
+int err_exit_status(err e);  /* 0 for ERR_OK */
 bool err_is_retryable(err e);
 
 /* The one macro of the program that returns. */

@@ -1,12 +1,14 @@
 /* fs.h - every file of Chancery is opened, read, written and synced through this table.
  *
- * The table is what lets tests fail the Nth call, tear a write, lose what was never synced and crash
- * at any moment (tests/sim_fs.h).  Nothing outside base/fs.c calls open(2), write(2) or fsync(2).
+ * The table is what lets tests fail the Nth call, tear a write, lose what was never synced and
+ * crash at any moment (tests/sim_fs.h).  Nothing outside base/fs.c calls open(2), write(2) or
+ * fsync(2).
  *
  * Durability: bytes are durable after fs_sync() of the file AND, for a new or renamed name,
  * fs_sync_dir() of its folder.  After a failed fs_sync() nothing in memory may be trusted; the
  * caller must stop the process (Chancery does) and recover at the next start.
- * Threads: an fs and different handles of it from any thread; fs_pread() of one handle from many. */
+ * Threads: an fs and different handles of it from any thread; fs_pread() of one handle from many.
+ */
 #pragma once
 #include "base/base.h"
 #include <sys/uio.h>
@@ -15,9 +17,9 @@ typedef int fs_file; /* a handle of the fs that gave it; -1 is none */
 
 enum fs_flags {
     FS_READ = 0,
-    FS_WRITE = 1,      /* read and write */
-    FS_CREATE = 2,     /* make it if absent, mode 0600 */
-    FS_EXCLUSIVE = 4,  /* with FS_CREATE: fail with CONFLICT if it exists */
+    FS_WRITE = 1,     /* read and write */
+    FS_CREATE = 2,    /* make it if absent, mode 0600 */
+    FS_EXCLUSIVE = 4, /* with FS_CREATE: fail with CONFLICT if it exists */
     FS_TRUNCATE = 8,
 };
 
@@ -28,10 +30,12 @@ struct fs {
 
 /* Paths are C strings.  All return IO, NO_SPACE or what is said; the detail names the path. */
 struct fs_ops {
-    err (*open)(struct ctx *, void *state, const char *path, unsigned flags, fs_file *out); /* NOT_FOUND */
+    err (*open)(struct ctx *, void *state, const char *path, unsigned flags,
+                fs_file *out); /* NOT_FOUND */
     void (*close)(void *state, fs_file f);
     /* Reads until `n` bytes or the end of the file; *out_n tells how many. */
-    err (*pread)(struct ctx *, void *state, fs_file f, void *p, size_t n, uint64_t at, size_t *out_n);
+    err (*pread)(struct ctx *, void *state, fs_file f, void *p, size_t n, uint64_t at,
+                 size_t *out_n);
     /* Writes all of it or fails (then any prefix may have been written). */
     err (*pwritev)(struct ctx *, void *state, fs_file f, const struct iovec *iov, size_t count,
                    uint64_t at);
@@ -55,7 +59,8 @@ struct fs fs_real(void); /* the operating system's files */
 
 err fs_open(struct ctx *cx, struct fs fs, const char *path, unsigned flags, fs_file *out);
 void fs_close(struct fs fs, fs_file f); /* -1 is a no-op */
-err fs_pread(struct ctx *cx, struct fs fs, fs_file f, void *p, size_t n, uint64_t at, size_t *out_n);
+err fs_pread(struct ctx *cx, struct fs fs, fs_file f, void *p, size_t n, uint64_t at,
+             size_t *out_n);
 /* Exactly n bytes, else CORRUPT naming `what`. */
 err fs_pread_exact(struct ctx *cx, struct fs fs, fs_file f, void *p, size_t n, uint64_t at,
                    const char *what);

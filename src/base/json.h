@@ -1,7 +1,7 @@
 /* json.h - reading JSON (RFC 8259), fully validated, without copying structure.
  *
- * simdjson parses into its tape (simdjson doc/tape.md); json_tape.cc hands the tape out and the rest
- * is C.  A value is a place on the tape: it is valid until the parser's next parse.
+ * simdjson parses into its tape (simdjson doc/tape.md); json_tape.cc hands the tape out and the
+ * rest is C.  A value is a place on the tape: it is valid until the parser's next parse.
  *
  * Refused: invalid UTF-8, duplicate keys in any object, numbers outside int64/uint64/double,
  * nesting beyond JSON_DEPTH_MAX, anything after the value.  Errors name the byte offset. */
@@ -11,7 +11,15 @@
 enum { JSON_PADDING = 64, JSON_DEPTH_MAX = 64 };
 
 enum json_kind {
-    JSON_OBJECT, JSON_ARRAY, JSON_STRING, JSON_I64, JSON_U64, JSON_DOUBLE, JSON_TRUE, JSON_FALSE, JSON_NULL,
+    JSON_OBJECT,
+    JSON_ARRAY,
+    JSON_STRING,
+    JSON_I64,
+    JSON_U64,
+    JSON_DOUBLE,
+    JSON_TRUE,
+    JSON_FALSE,
+    JSON_NULL,
 };
 
 struct json_parser; /* owned by one thread at a time */
@@ -39,7 +47,7 @@ err json_parse_padded(struct ctx *cx, struct json_parser *p, str text, struct js
 bool json_find_error(str text, size_t *out_at, const char **out_what);
 
 enum json_kind json_kind(struct json v);
-str json_str(struct json v);          /* JSON_STRING: unescaped; valid as long as the value */
+str json_str(struct json v); /* JSON_STRING: unescaped; valid as long as the value */
 bool json_to_i64(struct json v, int64_t *out);
 bool json_to_u64(struct json v, uint64_t *out);
 bool json_to_double(struct json v, double *out); /* any number */

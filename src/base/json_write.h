@@ -13,11 +13,12 @@ void json_key(struct buf *b, str key);
 void json_put_str(struct buf *b, str s); /* null str: null; ill-formed UTF-8 becomes U+FFFD */
 void json_put_u64(struct buf *b, uint64_t v);
 void json_put_i64(struct buf *b, int64_t v);
-void json_put_double(struct buf *b, double v); /* shortest that reads back equal; not finite: null */
+void json_put_double(struct buf *b,
+                     double v); /* shortest that reads back equal; not finite: null */
 void json_put_bool(struct buf *b, bool v);
 void json_put_null(struct buf *b);
 void json_put_time(struct buf *b, int64_t us);
-void json_put_raw(struct buf *b, str json); /* trusted JSON text */
+void json_put_raw(struct buf *b, str json);        /* trusted JSON text */
 void json_put_value(struct buf *b, struct json v); /* a parsed value, written compactly again */
 
 /* Member shorthands. */

@@ -24,7 +24,8 @@ struct log_value {
 void log_set(int fd, enum log_level level, bool json); /* json false: short lines for a terminal */
 void log_write(enum log_level level, const struct ctx *cx, const char *message,
                const struct log_value *values);
-/* LOG(LOG_INFO, cx, "started", LOG_Z("address", a)); cx may be NULL; without values, log_write(…, NULL) */
+/* LOG(LOG_INFO, cx, "started", LOG_Z("address", a)); cx may be NULL; without values, log_write(…,
+ * NULL) */
 #define LOG(level, cx, message, ...)                                                               \
     log_write((level), (cx), (message), (const struct log_value[]){__VA_ARGS__, {.key = NULL}})
 /* The context's last failure with its detail. */

@@ -11,8 +11,7 @@
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 
 /* Kept in release builds: a failed CHECK is our own bug, never the world's doing. */
-#define ENSURE(condition)                                                                          \
-    ((condition) ? (void)0 : ensure_failed(#condition, __FILE__, __LINE__))
+#define ENSURE(condition) ((condition) ? (void)0 : ensure_failed(#condition, __FILE__, __LINE__))
 _Noreturn void ensure_failed(const char *condition, const char *file, int line);
 
 static inline size_t size_min(size_t a, size_t b)

@@ -12,9 +12,9 @@ enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 enum { METRIC_CELLS_MAX = 512, METRIC_BUCKETS_MAX = 20 };
 
 struct metric_cell {
-    char *labels; /* `route="/x",status="200"` or NULL */
-    _Atomic int64_t value;       /* counter, gauge (in the metric's scale); histogram: count */
-    _Atomic int64_t sum;         /* histogram, in the scale */
+    char *labels;          /* `route="/x",status="200"` or NULL */
+    _Atomic int64_t value; /* counter, gauge (in the metric's scale); histogram: count */
+    _Atomic int64_t sum;   /* histogram, in the scale */
     _Atomic uint64_t buckets[METRIC_BUCKETS_MAX];
 };
 
@@ -22,8 +22,8 @@ struct metric {
     const char *name; /* base units: _total, _seconds, _bytes */
     const char *help;
     enum metric_kind kind;
-    int64_t scale;          /* what is stored per base unit: 1000000000 for ns kept as seconds; 0 is 1 */
-    const int64_t *bounds;  /* histogram: upper bounds in the stored scale, 0-ended */
+    int64_t scale; /* what is stored per base unit: 1000000000 for ns kept as seconds; 0 is 1 */
+    const int64_t *bounds; /* histogram: upper bounds in the stored scale, 0-ended */
     struct metric_cell plain;
     _Atomic(struct metric_cell *) cells[METRIC_CELLS_MAX]; /* labelled */
 };

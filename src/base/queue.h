@@ -18,8 +18,8 @@ struct queue;
 
 struct queue *queue_open(size_t capacity); /* owned: queue_close() */
 void queue_close(struct queue *q);
-bool queue_try_push(struct queue *q, void *item);      /* false when full or shut */
-bool queue_push(struct queue *q, void *item);          /* waits for room; false when shut */
+bool queue_try_push(struct queue *q, void *item); /* false when full or shut */
+bool queue_push(struct queue *q, void *item);     /* waits for room; false when shut */
 /* Waits for an item; false when shut and empty. */
 bool queue_pop(struct queue *q, void **out);
 /* Up to `max` items at once, waiting for the first at most timeout_ns (<0: for ever); 0 when none
@@ -30,6 +30,7 @@ size_t queue_depth(const struct queue *q);
 
 /* A condition variable on the monotonic clock. */
 void cond_init(pthread_cond_t *c);
-bool cond_wait_until(pthread_cond_t *c, pthread_mutex_t *m, int64_t deadline_ns); /* false: time is up */
+bool cond_wait_until(pthread_cond_t *c, pthread_mutex_t *m,
+                     int64_t deadline_ns); /* false: time is up */
 /* Start a named thread; aborts if the system has no more. */
 pthread_t thread_start(const char *name, void *(*run)(void *), void *arg);

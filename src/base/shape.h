@@ -3,9 +3,9 @@
  *   struct thing { str name; int64_t created_us; uint64_t size; };
  *   static const struct field thing_fields[] = {
  *       FIELD(thing, name, F_STR, .flags = F_REQUIRED, .max = 80, .doc = "what it is called"),
- *       FIELD(thing, created_us, F_TIME, .name = "created", .doc = "when"),
+ *       FIELD_AS(thing, created_us, "created", F_TIME, .doc = "when"),
  *   };
- *   const struct shape thing_shape = SHAPE("Thing", thing_fields);
+ *   const struct shape thing_shape = SHAPE("Thing", thing, thing_fields);
  *
  * Unknown members are errors.  All wrong places are gathered as issues of the context before
  * INVALID is returned. */
@@ -51,11 +51,11 @@ struct field {
     enum field_kind kind;
     uint32_t offset;
     unsigned flags;
-    int64_t min, max;          /* of the number, or of the string's or list's length; 0,0 is none */
+    int64_t min, max; /* of the number, or of the string's or list's length; 0,0 is none */
     const char *const *choices; /* NULL-ended list of allowed strings */
     const struct shape *sub;
-    const char *doc;           /* one line for people; in OpenAPI */
-    const char *example;       /* JSON text or NULL */
+    const char *doc;     /* one line for people; in OpenAPI */
+    const char *example; /* JSON text or NULL */
 };
 
 struct shape {
@@ -65,20 +65,25 @@ struct shape {
     size_t bytes; /* sizeof the struct */
 };
 
-#define FIELD(type, member, field_kind_, ...)                                                      \
+/* FIELD(thing, name, F_STR, .flags = …): the struct's member and the JSON member have one name. */
+#define FIELD(type, member, ...) FIELD_AS(type, member, #member, __VA_ARGS__)
+/* As FIELD() under another JSON name: FIELD_AS(thing, created_us, "created", F_TIME). */
+#define FIELD_AS(type, member, json_name, ...)                                                     \
     {                                                                                              \
-        .name = #member, .kind = (field_kind_), .offset = offsetof(struct type, member),           \
-        __VA_ARGS__                                                                                \
+        .name = (json_name), .offset = offsetof(struct type, member), .kind = __VA_ARGS__          \
     }
-#define SHAPE(shape_name, type, table) {shape_name, table, COUNT(table), sizeof(struct type)}
+#define SHAPE(shape_name, type, table)                                                             \
+    {                                                                                              \
+        shape_name, table, COUNT(table), sizeof(struct type)                                       \
+    }
 
 /* Decode into `out` (zeroed first); strings are copied into cx->mem.  INVALID with issues. */
 err shape_decode(struct ctx *cx, const struct shape *shape, struct json v, void *out);
 /* Parse and decode one JSON text. */
 err shape_read(struct ctx *cx, const struct shape *shape, str text, void *out);
 void shape_encode(struct buf *b, const struct shape *shape, const void *in);
-/* As a CSV row (RFC 4180; cells that begin with = + - @ or a control character get a leading '), and
- * its header row.  Nested values are JSON text. */
+/* As a CSV row (RFC 4180; cells that begin with = + - @ or a control character get a leading '),
+ * and its header row.  Nested values are JSON text. */
 void shape_csv_header(struct buf *b, const struct shape *shape);
 void shape_csv_row(struct buf *b, const struct shape *shape, const void *in);
 void csv_cell_put(struct buf *b, str s);

@@ -13,7 +13,10 @@ typedef struct str {
 } str;
 
 #define S(literal) ((str){"" literal, sizeof(literal) - 1})
-#define STR_INIT(literal) {"" literal, sizeof(literal) - 1} /* for static tables */
+#define STR_INIT(literal)                                                                          \
+    {                                                                                              \
+        "" literal, sizeof(literal) - 1                                                            \
+    } /* for static tables */
 #define STR_NULL ((str){NULL, 0})
 /* printf("%.*s", STR_FMT(s)) */
 #define STR_FMT(s) ((int)(s).n), ((s).p ? (s).p : "")
@@ -33,12 +36,12 @@ static inline bool str_eq(str a, str b)
     return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }
 
-int str_cmp(str a, str b);               /* bytewise, shorter first */
-bool str_eq_nocase(str a, str b);        /* ASCII letters only */
+int str_cmp(str a, str b);        /* bytewise, shorter first */
+bool str_eq_nocase(str a, str b); /* ASCII letters only */
 bool str_starts(str s, str prefix);
 bool str_ends(str s, str suffix);
 str str_slice(str s, size_t from, size_t to); /* clamped to the string */
-str str_trim(str s);                     /* without ASCII blanks at both ends */
+str str_trim(str s);                          /* without ASCII blanks at both ends */
 /* Index of the first occurrence, or s.n. */
 size_t str_find(str s, str needle);
 size_t str_find_char(str s, char c);
@@ -51,3 +54,4 @@ bool str_to_u64(str s, uint64_t *out);
 bool str_to_i64(str s, int64_t *out);
 bool str_to_double(str s, double *out); /* locale independent; no hex, inf or nan */
 bool str_is_utf8(str s);
+size_t str_utf8_prefix(str s); /* bytes before the first ill-formed sequence */

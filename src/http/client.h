@@ -1,20 +1,21 @@
-/* client.h - outgoing HTTP by libcurl: one client per base address, used by one thread at a time. */
+/* client.h - outgoing HTTP by libcurl: one client per base address, used by one thread at a time.
+ */
 #pragma once
 #include "http/message.h"
 
 struct http_client;
 
 struct http_client_options {
-    str base_url;       /* "http://127.0.0.1:8080" */
-    str key;            /* sent as "Authorization: Bearer …"; null: none */
-    int64_t timeout_ns; /* of a whole call that is not streamed; 0: 30 s */
+    str base_url;          /* "http://127.0.0.1:8080" */
+    str key;               /* sent as "Authorization: Bearer …"; null: none */
+    int64_t timeout_ns;    /* of a whole call that is not streamed; 0: 30 s */
     bool follow_redirects; /* off unless set */
 };
 
 struct http_reply {
     int status;
     str content_type;
-    str body; /* arena `mem` */
+    str body;               /* arena `mem` */
     struct header *headers; /* arena `mem` */
     size_t header_count;
 };
@@ -33,8 +34,8 @@ err http_call(struct ctx *cx, struct http_client *c, const char *method, str pat
               struct http_reply *out);
 /* Upload a body of unknown length (chunked). */
 err http_upload(struct ctx *cx, struct http_client *c, const char *method, str path,
-                const struct header *headers, size_t header_count, http_body_read *read, void *state,
-                size_t reply_max, struct http_reply *out);
+                const struct header *headers, size_t header_count, http_body_read *read,
+                void *state, size_t reply_max, struct http_reply *out);
 /* Stream the reply's body into `write`; out->body stays empty when the status is 2xx. */
 err http_download(struct ctx *cx, struct http_client *c, str path, const struct header *headers,
                   size_t header_count, http_body_write *write, void *state, struct http_reply *out);

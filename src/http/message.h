@@ -2,8 +2,8 @@
  *
  * The transport (sockets) and the tests (no socket) both make these and hand them to
  * router_dispatch().  Handlers run on worker threads as straight-line blocking code; a request, its
- * response and its context belong to one worker until the handler returns.  All strings of a request
- * are borrowed until then. */
+ * response and its context belong to one worker until the handler returns.  All strings of a
+ * request are borrowed until then. */
 #pragma once
 #include "base/base.h"
 #include "base/buf.h"
@@ -14,8 +14,16 @@ struct route; /* http/route.h */
 
 enum { REQUEST_ARGS_MAX = 4, REQUEST_HEADERS_MAX = 100, RESPONSE_HEADERS_MAX = 24 };
 
-enum http_method { HTTP_GET, HTTP_HEAD, HTTP_POST, HTTP_PUT, HTTP_PATCH, HTTP_DELETE, HTTP_OPTIONS,
-                   HTTP_OTHER };
+enum http_method {
+    HTTP_GET,
+    HTTP_HEAD,
+    HTTP_POST,
+    HTTP_PUT,
+    HTTP_PATCH,
+    HTTP_DELETE,
+    HTTP_OPTIONS,
+    HTTP_OTHER
+};
 
 struct header {
     str name; /* as received; compare with str_eq_nocase() */
@@ -85,12 +93,12 @@ struct response {
     int status; /* 200 unless set */
     struct header headers[RESPONSE_HEADERS_MAX];
     size_t header_count;
-    struct buf body;            /* owned by the carrier */
-    str fixed;                  /* instead of `body`: static or arena bytes, not copied */
-    struct body_sink sink;      /* set by the carrier */
+    struct buf body;       /* owned by the carrier */
+    str fixed;             /* instead of `body`: static or arena bytes, not copied */
+    struct body_sink sink; /* set by the carrier */
     err (*begin)(struct ctx *cx, struct response *rs); /* set by the carrier: send the head now */
-    bool streaming;             /* response_begin() was called */
-    struct sse_stream *sse;     /* the response is a live event stream */
+    bool streaming;                                    /* response_begin() was called */
+    struct sse_stream *sse;                            /* the response is a live event stream */
 };
 
 /* Name must be static; value is copied into cx->mem by response_header(). */

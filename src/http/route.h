@@ -26,7 +26,8 @@ typedef err handler(struct ctx *cx, struct request *rq, struct response *rs);
 
 struct route {
     const char *method;
-    const char *path; /* template: /api/v1/events/{index}; a last segment {rest*} takes the remainder */
+    const char
+        *path; /* template: /api/v1/events/{index}; a last segment {rest*} takes the remainder */
     handler *run;
     int permission; /* of access/permission.def; 0 denies everyone */
     enum body_kind body;
@@ -52,7 +53,8 @@ struct router_options {
     err (*authorize)(struct ctx *cx, const struct request *rq);
 };
 
-err router_open(struct ctx *cx, const struct router_options *options, struct router **out); /* owned */
+err router_open(struct ctx *cx, const struct router_options *options,
+                struct router **out); /* owned */
 void router_close(struct router *r);
 
 /* Before the body is read: find route, principal and permission, so that a transport can refuse

@@ -1,0 +1,360 @@
+/* json.c - walking simdjson's tape, checking keys, and explaining what is wrong with a text.
+ *
+ * Tape (simdjson doc/tape.md): 64-bit words, the type in the top byte.  '{' and '[' hold in their
+ * low 32 bits the index behind the matching close; '"' holds an offset into the string buffer,
+ * where a 32-bit length, the bytes and a NUL lie; 'l', 'u', 'd' are followed by a word with the
+ * number. */
+#include "base/json.h"
+#include "base/json_tape.h"
+#include <stdlib.h>
+
+#define PAYLOAD_MASK UINT64_C(0x00FFFFFFFFFFFFFF)
+
+struct json_parser {
+    struct json_tape_parser *tape;
+    uint64_t *key_hashes; /* of one large object, for the search of duplicates */
+    size_t key_capacity;
+};
+
+struct json_parser *json_parser_open(void)
+{
+    struct json_parser *p = calloc(1, sizeof *p);
+
+    ENSURE(p);
+    p->tape = json_tape_open(JSON_DEPTH_MAX + 1);
+    ENSURE(p->tape);
+    return p;
+}
+
+void json_parser_close(struct json_parser *p)
+{
+    if (!p)
+        return;
+    json_tape_close(p->tape);
+    free(p->key_hashes);
+    free(p);
+}
+
+static char tape_type(struct json v, uint32_t at)
+{
+    return (char)(v.tape[at] >> 56);
+}
+
+static str tape_str(struct json v, uint32_t at)
+{
+    const uint8_t *p = v.strings + (v.tape[at] & PAYLOAD_MASK);
+    uint32_t n;
+
+    memcpy(&n, p, sizeof n);
+    return (str){(const char *)p + sizeof n, n};
+}
+
+/* The index behind the value at `at`. */
+static uint32_t tape_skip(struct json v, uint32_t at)
+{
+    switch (tape_type(v, at)) {
+    case '{':
+    case '[':
+        return (uint32_t)v.tape[at];
+    case 'l':
+    case 'u':
+    case 'd':
+        return at + 2;
+    default:
+        return at + 1;
+    }
+}
+
+enum json_kind json_kind(struct json v)
+{
+    switch (tape_type(v, v.at)) {
+    case '{':
+        return JSON_OBJECT;
+    case '[':
+        return JSON_ARRAY;
+    case '"':
+        return JSON_STRING;
+    case 'l':
+        return JSON_I64;
+    case 'u':
+        return JSON_U64;
+    case 'd':
+        return JSON_DOUBLE;
+    case 't':
+        return JSON_TRUE;
+    case 'f':
+        return JSON_FALSE;
+    default:
+        return JSON_NULL;
+    }
+}
+
+str json_str(struct json v)
+{
+    return tape_type(v, v.at) == '"' ? tape_str(v, v.at) : STR_NULL;
+}
+
+bool json_to_i64(struct json v, int64_t *out)
+{
+    uint64_t word = json_kind(v) == JSON_I64 || json_kind(v) == JSON_U64 ? v.tape[v.at + 1] : 0;
+
+    if (json_kind(v) == JSON_I64)
+        *out = (int64_t)word;
+    else if (json_kind(v) == JSON_U64 && word <= INT64_MAX)
+        *out = (int64_t)word;
+    else
+        return false;
+    return true;
+}
+
+bool json_to_u64(struct json v, uint64_t *out)
+{
+    if (json_kind(v) == JSON_U64)
+        *out = v.tape[v.at + 1];
+    else if (json_kind(v) == JSON_I64 && (int64_t)v.tape[v.at + 1] >= 0)
+        *out = v.tape[v.at + 1];
+    else
+        return false;
+    return true;
+}
+
+bool json_to_double(struct json v, double *out)
+{
+    enum json_kind kind = json_kind(v);
+
+    if (kind == JSON_DOUBLE)
+        memcpy(out, &v.tape[v.at + 1], sizeof *out);
+    else if (kind == JSON_I64)
+        *out = (double)(int64_t)v.tape[v.at + 1];
+    else if (kind == JSON_U64)
+        *out = (double)v.tape[v.at + 1];
+    else
+        return false;
+    return true;
+}
+
+bool json_to_bool(struct json v, bool *out)
+{
+    enum json_kind kind = json_kind(v);
+
+    if (kind != JSON_TRUE && kind != JSON_FALSE)
+        return false;
+    *out = kind == JSON_TRUE;
+    return true;
+}
+
+struct json_iter json_iter(struct json container)
+{
+    char type = tape_type(container, container.at);
+    struct json_iter it = {.value = container, .object = type == '{'};
+
+    if (type == '{' || type == '[') {
+        it.next = container.at + 1;
+        it.end = (uint32_t)container.tape[container.at] - 1;
+    }
+    return it;
+}
+
+bool json_next(struct json_iter *it)
+{
+    if (it->next >= it->end)
+        return false;
+    if (it->object)
+        it->key = tape_str(it->value, it->next++);
+    it->value.at = it->next;
+    it->next = tape_skip(it->value, it->next);
+    return true;
+}
+
+bool json_get(struct json object, str key, struct json *out)
+{
+    struct json_iter it = json_iter(object);
+
+    while (it.object && json_next(&it)) {
+        if (str_eq(it.key, key)) {
+            *out = it.value;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* "~1" is "/", "~0" is "~"; the token is compared piece by piece so that nothing is copied. */
+static bool token_is(str token, str key)
+{
+    size_t k = 0;
+
+    for (size_t i = 0; i < token.n; i++, k++) {
+        char c = token.p[i];
+        if (c == '~' && i + 1 < token.n)
+            c = token.p[++i] == '1' ? '/' : '~';
+        if (k >= key.n || key.p[k] != c)
+            return false;
+    }
+    return k == key.n;
+}
+
+static bool child(struct json v, str token, struct json *out)
+{
+    struct json_iter it = json_iter(v);
+    uint64_t index = 0, want = 0;
+
+    if (!it.object && !str_to_u64(token, &want))
+        return false;
+    while (json_next(&it)) {
+        if (it.object ? token_is(token, it.key) : index++ == want) {
+            *out = it.value;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool json_pointer_get(struct json v, str pointer, struct json *out)
+{
+    if (pointer.n == 0) {
+        *out = v;
+        return true;
+    }
+    if (pointer.p[0] != '/')
+        return false;
+    str rest = str_slice(pointer, 1, pointer.n);
+    while (!str_is_null(rest)) {
+        str token = str_cut(&rest, '/');
+        if (!child(v, token, &v))
+            return false;
+    }
+    *out = v;
+    return true;
+}
+
+/* ---- duplicate keys ---- */
+
+static uint64_t key_hash(str key)
+{
+    uint64_t h = UINT64_C(1469598103934665603);
+
+    for (size_t i = 0; i < key.n; i++)
+        h = (h ^ (unsigned char)key.p[i]) * UINT64_C(1099511628211);
+    return h;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* The first key of `object` that stands in it twice, by comparing all pairs. */
+static bool duplicate_by_pairs(struct json object, str *out)
+{
+    for (struct json_iter a = json_iter(object); json_next(&a);) {
+        struct json_iter b = a;
+        while (json_next(&b)) {
+            if (str_eq(a.key, b.key)) {
+                *out = b.key;
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* For objects with many members: sort the keys' hashes; only when two are equal look closer. */
+static bool duplicate_by_hash(struct json_parser *p, struct json object, size_t count, str *out)
+{
+    size_t n = 0;
+
+    if (count > p->key_capacity) {
+        free(p->key_hashes);
+        p->key_hashes = malloc(count * sizeof *p->key_hashes);
+        ENSURE(p->key_hashes);
+        p->key_capacity = count;
+    }
+    for (struct json_iter it = json_iter(object); json_next(&it);)
+        p->key_hashes[n++] = key_hash(it.key);
+    qsort(p->key_hashes, n, sizeof *p->key_hashes, by_value);
+    for (size_t i = 1; i < n; i++)
+        if (p->key_hashes[i] == p->key_hashes[i - 1])
+            return duplicate_by_pairs(object, out);
+    return false;
+}
+
+/* Up to SMALL members are compared in pairs with a 64-bit signature of each key first. */
+static bool has_duplicate(struct json_parser *p, struct json object, str *out)
+{
+    enum { SMALL = 32 };
+    uint64_t seen[SMALL];
+    size_t n = 0;
+
+    for (struct json_iter it = json_iter(object); json_next(&it); n++) {
+        if (n >= SMALL) {
+            while (json_next(&it))
+                n++;
+            return duplicate_by_hash(p, object, n + 1, out);
+        }
+        uint64_t word = 0;
+        memcpy(&word, it.key.p, size_min(it.key.n, sizeof word));
+        word += (uint64_t)it.key.n << 57;
+        for (size_t i = 0; i < n; i++)
+            if (seen[i] == word && duplicate_by_pairs(object, out))
+                return true;
+        seen[n] = word;
+    }
+    return false;
+}
+
+/* What simdjson lets pass: duplicate keys, and one level too many when the innermost container is
+ * empty.  Containers open and close on the tape; the words behind numbers are stepped over. */
+static err check_tree(struct ctx *cx, struct json_parser *p, struct json root)
+{
+    uint32_t end = tape_skip(root, root.at);
+    unsigned depth = 0;
+    str key;
+
+    for (uint32_t at = root.at; at < end;) {
+        struct json v = {root.tape, root.strings, at};
+        char type = tape_type(v, at);
+        if (type == '{' && has_duplicate(p, v, &key))
+            return fail(cx, ERR_INVALID, "the key \"%.*s\" stands twice in one object",
+                        STR_FMT(str_slice(key, 0, 80)));
+        if (type == '{' || type == '[') {
+            if (++depth > JSON_DEPTH_MAX)
+                return fail(cx, ERR_INVALID, "not JSON: values are nested too deeply");
+            at++;
+        } else {
+            depth -= type == '}' || type == ']';
+            at = tape_skip(v, at);
+        }
+    }
+    return ERR_OK;
+}
+
+static err parse(struct ctx *cx, struct json_parser *p, str text, bool padded, struct json *out)
+{
+    struct json root = {.at = 1};
+    const char *wrong =
+        json_tape_parse(p->tape, text.p ? text.p : "", text.n, padded, &root.tape, &root.strings);
+    size_t at;
+    const char *what;
+
+    if (wrong) {
+        if (json_find_error(text, &at, &what))
+            return fail(cx, ERR_INVALID, "not JSON: at byte %zu %s", at, what);
+        return fail(cx, ERR_INVALID, "not JSON: %s", wrong);
+    }
+    TRY(check_tree(cx, p, root));
+    *out = root;
+    return ERR_OK;
+}
+
+err json_parse(struct ctx *cx, struct json_parser *p, str text, struct json *out)
+{
+    return parse(cx, p, text, false, out);
+}
+
+err json_parse_padded(struct ctx *cx, struct json_parser *p, str text, struct json *out)
+{
+    return parse(cx, p, text, true, out);
+}
