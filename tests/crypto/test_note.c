@@ -6,9 +6,10 @@
 /* spec: c2sp.org/signed-note's own example key. */
 static const char foo_vkey[] =
     "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k";
-static const char foo_note[] = "This is an example message.\n\n\xe2\x80\x94 example.com/foo "
-                               "Uw2QOkn8srV1yJGh2VYRlL1Tnagv1YEq6TfXppzi2ONncAlTgK7Ztg1ERYNZXsYjOBH3"
-                               "mFXmRKuwHjG1Yu72IneyaQM=\n";
+static const char foo_note[] =
+    "This is an example message.\n\n\xe2\x80\x94 example.com/foo "
+    "Uw2QOkn8srV1yJGh2VYRlL1Tnagv1YEq6TfXppzi2ONncAlTgK7Ztg1ERYNZXsYjOBH3"
+    "mFXmRKuwHjG1Yu72IneyaQM=\n";
 
 /* golang.org/x/mod/sumdb/note, package documentation. */
 static const char peter_skey[] =
@@ -18,18 +19,21 @@ static const char peter_vkey[] =
 static const char peter_text[] = "If you think cryptography is the answer to your problem,\n"
                                  "then you don't know what your problem is.\n";
 static const char peter_line[] =
-    "\xe2\x80\x94 PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfq"
+    "\xe2\x80\x94 PeterNeumann "
+    "x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfq"
     "dngotpRZb6KE6RyyBwJnAM=\n";
 
-/* FiloSottile/sunlight cmd/skylight/testdata/witness: a log's RFC 6962 signature, not known here, and
- * a cosignature/v1. */
+/* FiloSottile/sunlight cmd/skylight/testdata/witness: a log's RFC 6962 signature, not known here,
+ * and a cosignature/v1. */
 static const char witness_vkey[] =
     "witness.example.org+b8a2cf20+BFLN3yikSfFkVAJtrnh/CiY3Zozkoy7clp+P7XB28qUN";
 static const char witness_note[] =
     "rome2026h1.example.org\n300\nlCkHUpkmVBEms2r2T1K6Og69+wUuuN3MIEW1/ezu2v0=\n\n"
-    "\xe2\x80\x94 rome2026h1.example.org kVB1JgAAAZtxtEwABAMARzBFAiEAi+mTa2xjL1IdWpH82OeciGsGvwRAP+f1"
+    "\xe2\x80\x94 rome2026h1.example.org "
+    "kVB1JgAAAZtxtEwABAMARzBFAiEAi+mTa2xjL1IdWpH82OeciGsGvwRAP+f1"
     "WkfKaSZCfFECIHoNPZ/Q3y6UNzvKOO9cuLr6V16vPNfhwhle9f6r5H/Z\n"
-    "\xe2\x80\x94 witness.example.org uKLPIAAAAABpVGeAhm2bOvKc3LaB9PFN1ruG19Y5yqslmcAAbhftnn1Zznmo0LXF"
+    "\xe2\x80\x94 witness.example.org "
+    "uKLPIAAAAABpVGeAhm2bOvKc3LaB9PFN1ruG19Y5yqslmcAAbhftnn1Zznmo0LXF"
     "Zq4LGvqKqLX8jWlwLKasxEGTLIqAVusneCBmBw==\n";
 
 static err open_note(struct ctx *cx, str text, const struct note_verifier *known, size_t count,
@@ -292,11 +296,11 @@ TEST(notes_out_of_form_are_refused)
         STR_INIT("text\n\xe2\x80\x94 a AAAAAAE=\n"),
         STR_INIT("text\n\n\xe2\x80\x94 a AAAAAAE="),
         STR_INIT("text\n\n\xe2\x80\x94 a AAAAAAE=\n\n"),
-        STR_INIT("text\n\n\xe2\x80\x94 a AAAAAA==\n"),    /* a key id and nothing else */
-        STR_INIT("text\n\n\xe2\x80\x94 a AAAAAAF=\n"),    /* trailing bits */
-        STR_INIT("text\n\n\xe2\x80\x94 a AAAAAAE\n"),     /* no padding */
-        STR_INIT("text\n\n\xe2\x80\x94 a AAAAAAE= \n"),   /* a blank behind */
-        STR_INIT("text\n\n\xe2\x80\x94  AAAAAAE=\n"),     /* no name */
+        STR_INIT("text\n\n\xe2\x80\x94 a AAAAAA==\n"),  /* a key id and nothing else */
+        STR_INIT("text\n\n\xe2\x80\x94 a AAAAAAF=\n"),  /* trailing bits */
+        STR_INIT("text\n\n\xe2\x80\x94 a AAAAAAE\n"),   /* no padding */
+        STR_INIT("text\n\n\xe2\x80\x94 a AAAAAAE= \n"), /* a blank behind */
+        STR_INIT("text\n\n\xe2\x80\x94  AAAAAAE=\n"),   /* no name */
         STR_INIT("text\n\n\xe2\x80\x94 a+b AAAAAAE=\n"),
         STR_INIT("text\n\n\xe2\x80\x94 a\xc2\xa0 AAAAAAE=\n"),
         STR_INIT("text\n\n\xe2\x80\x94 a\n"),

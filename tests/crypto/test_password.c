@@ -1,11 +1,12 @@
 /* Password hashes, with small options so that the tests are quick. */
-#include "crypto/password.h"
 #include "base/clock.h"
+#include "crypto/password.h"
 #include "test.h"
 
 static const struct password_options quick = {.memory_kib = 64, .passes = 1};
 
-/* The reference implementation's test vector (phc-winner-argon2, src/test.c, argon2id, t=2, m=16). */
+/* The reference implementation's test vector (phc-winner-argon2, src/test.c, argon2id, t=2, m=16).
+ */
 TEST(argon2id_known_answer)
 {
     const str known = S("$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ"
@@ -56,12 +57,12 @@ TEST(passwords_have_limits)
     CHECK(password_verify(hash, (str){p, PASSWORD_BYTES_MAX}));
     CHECK(!password_verify(hash, (str){p, PASSWORD_BYTES_MAX + 1}));
     CHECK_ERR(password_hash(cx, quick, (str){p, PASSWORD_BYTES_MAX + 1}, &hash), ERR_TOO_LARGE);
-    CHECK_ERR(password_hash(cx, (struct password_options){.memory_kib = 1, .passes = 1}, S("p"),
-                            &hash),
-              ERR_CONFIG);
-    CHECK_ERR(password_hash(cx, (struct password_options){.memory_kib = 64, .passes = 0}, S("p"),
-                            &hash),
-              ERR_CONFIG);
+    CHECK_ERR(
+        password_hash(cx, (struct password_options){.memory_kib = 1, .passes = 1}, S("p"), &hash),
+        ERR_CONFIG);
+    CHECK_ERR(
+        password_hash(cx, (struct password_options){.memory_kib = 64, .passes = 0}, S("p"), &hash),
+        ERR_CONFIG);
 }
 
 /* A user who does not exist must cost what one who does costs: the dummy really hashes. */

@@ -1,4 +1,5 @@
-/* Sealing: the known answer of draft-irtf-cfrg-xchacha A.3.1, round trips, and every way to fail. */
+/* Sealing: the known answer of draft-irtf-cfrg-xchacha A.3.1, round trips, and every way to fail.
+ */
 #include "base/encode.h"
 #include "crypto/seal.h"
 #include "test.h"

@@ -1,5 +1,5 @@
-/* reference.h - roots and proofs by the plain recursion of RFC 6962 section 2.1, and a stored tree to
- * compare with.  Slow and short on purpose. */
+/* reference.h - roots and proofs by the plain recursion of RFC 6962 section 2.1, and a stored tree
+ * to compare with.  Slow and short on purpose. */
 #pragma once
 #include "ledger/tree.h"
 

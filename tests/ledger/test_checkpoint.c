@@ -11,9 +11,11 @@ static const char witness_vkey[] =
     "witness.example.org+b8a2cf20+BFLN3yikSfFkVAJtrnh/CiY3Zozkoy7clp+P7XB28qUN";
 static const char rome_note[] =
     "rome2026h1.example.org\n300\nlCkHUpkmVBEms2r2T1K6Og69+wUuuN3MIEW1/ezu2v0=\n\n"
-    "\xe2\x80\x94 rome2026h1.example.org kVB1JgAAAZtxtEwABAMARzBFAiEAi+mTa2xjL1IdWpH82OeciGsGvwRAP+f1"
+    "\xe2\x80\x94 rome2026h1.example.org "
+    "kVB1JgAAAZtxtEwABAMARzBFAiEAi+mTa2xjL1IdWpH82OeciGsGvwRAP+f1"
     "WkfKaSZCfFECIHoNPZ/Q3y6UNzvKOO9cuLr6V16vPNfhwhle9f6r5H/Z\n"
-    "\xe2\x80\x94 witness.example.org uKLPIAAAAABpVGeAhm2bOvKc3LaB9PFN1ruG19Y5yqslmcAAbhftnn1Zznmo0LXF"
+    "\xe2\x80\x94 witness.example.org "
+    "uKLPIAAAAABpVGeAhm2bOvKc3LaB9PFN1ruG19Y5yqslmcAAbhftnn1Zznmo0LXF"
     "Zq4LGvqKqLX8jWlwLKasxEGTLIqAVusneCBmBw==\n";
 
 static struct note_signer make_signer(struct ctx *cx, str name, uint8_t algorithm)
@@ -158,8 +160,8 @@ TEST(a_cosignature_covers_text_and_time)
 
     CHECK_OK(checkpoint_sign(cx, &c, &log, &note));
     CHECK_OK(checkpoint_cosign(cx, note, &witness, 1767139200, &line));
-    CHECK_OK(note_parse(cx, arena_printf(cx->mem, "%.*s%.*s", STR_FMT(note), STR_FMT(line)),
-                        &parsed));
+    CHECK_OK(
+        note_parse(cx, arena_printf(cx->mem, "%.*s%.*s", STR_FMT(note), STR_FMT(line)), &parsed));
     CHECK_OK(note_verify(cx, &parsed, &known, 1, &verified, &n));
     CHECK_EQ(verified[0].time_s, 1767139200);
     changed = arena_printf(cx->mem, "example.com/log\n43%.*s%.*s",

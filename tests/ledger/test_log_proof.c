@@ -8,13 +8,13 @@
 
 /* c2sp.org/tlog-proof's example, shortened, with a whole signature for the cut ones. */
 static const char fancy[] = HEAD "extra YWdlLXYxLjIuMS1kYXJ3aW4tYXJtNjQudGFyLmd6kYXJ3aW4tYXJ\n"
-                            "index 73894\n"
-                            "gSKyXoYZUgZ6jduWYrkDOARinOMGJveXjgMkBTcdPlQ=\n"
-                            "B95lDa8R83lS8n0eG+o0buTxRKQTYFi//1U8anccXmA=\n"
-                            "\n"
-                            "example.com/fancylog\n109482\n"
-                            "sFodV/vSp5O8n9a8QpW6PRY97tfOSW5bsc2Xl/EQi08=\n\n"
-                            "\xe2\x80\x94 example.com/fancylog hI2DJ1roloI=\n";
+                                 "index 73894\n"
+                                 "gSKyXoYZUgZ6jduWYrkDOARinOMGJveXjgMkBTcdPlQ=\n"
+                                 "B95lDa8R83lS8n0eG+o0buTxRKQTYFi//1U8anccXmA=\n"
+                                 "\n"
+                                 "example.com/fancylog\n109482\n"
+                                 "sFodV/vSp5O8n9a8QpW6PRY97tfOSW5bsc2Xl/EQi08=\n\n"
+                                 "\xe2\x80\x94 example.com/fancylog hI2DJ1roloI=\n";
 
 TEST(a_receipt_is_read_and_written_alike)
 {
@@ -123,8 +123,8 @@ static void make_scene(struct ctx *cx, struct scene *s)
     s->log = make_signer(cx, S("log.example"), NOTE_ED25519);
     s->log_key = note_signer_verifier(&s->log);
     for (size_t i = 0; i < COUNT(s->witnesses); i++) {
-        s->witnesses[i] = make_signer(cx, arena_printf(cx->mem, "w%zu.example", i),
-                                      NOTE_COSIGNATURE_V1);
+        s->witnesses[i] =
+            make_signer(cx, arena_printf(cx->mem, "w%zu.example", i), NOTE_COSIGNATURE_V1);
         s->witness_keys[i] = note_signer_verifier(&s->witnesses[i]);
     }
     s->leaf = reference_leaf(SCENE_INDEX);
@@ -190,11 +190,8 @@ TEST(a_quorum_counts_keys_not_names)
     keys[1] = note_signer_verifier(&s.witnesses[1]);
     keys[2] = s.log_key;
     s.receipt = make_receipt(cx, &s, 2);
-    policy = (struct proof_policy){.logs = &s.log_key,
-                                   .log_count = 1,
-                                   .witnesses = keys,
-                                   .witness_count = 3,
-                                   .quorum = 1};
+    policy = (struct proof_policy){
+        .logs = &s.log_key, .log_count = 1, .witnesses = keys, .witness_count = 3, .quorum = 1};
     CHECK_OK(log_proof_check(cx, s.receipt, &s.leaf, &policy, &out));
     CHECK_EQ(out.witness_count, 1);
     policy.quorum = 2;

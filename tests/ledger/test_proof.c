@@ -166,7 +166,13 @@ TEST(sizes_zero_and_equal)
 
 /* transparency-dev/merkle proof/verify_test.go, over its eight leaves. */
 static const char *const known_leaves[8] = {
-    "", "00", "10", "2021", "3031", "40414243", "5051525354555657",
+    "",
+    "00",
+    "10",
+    "2021",
+    "3031",
+    "40414243",
+    "5051525354555657",
     "606162636465666768696a6b6c6d6e6f",
 };
 static const char *const known_roots[9] = {

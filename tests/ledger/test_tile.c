@@ -17,8 +17,7 @@ static const struct named named[] = {
     {"tile/2/x001/x234/067.p/255", {.level = 2, .index = 1234067, .width = 255}},
     {"tile/entries/x123/456", {.is_bundle = true, .index = 123456, .width = 256}},
     {"tile/entries/000.p/112", {.is_bundle = true, .index = 0, .width = 112}},
-    {"tile/0/x018/x446/x744/x073/x709/x551/615",
-     {.level = 0, .index = UINT64_MAX, .width = 256}},
+    {"tile/0/x018/x446/x744/x073/x709/x551/615", {.level = 0, .index = UINT64_MAX, .width = 256}},
 };
 
 TEST(tile_names_are_read_and_written)

@@ -6,7 +6,13 @@
 
 /* transparency-dev/merkle testonly/constants.go: eight leaves and the roots of 1 to 8 of them. */
 static const char *const known_leaves[8] = {
-    "", "00", "10", "2021", "3031", "40414243", "5051525354555657",
+    "",
+    "00",
+    "10",
+    "2021",
+    "3031",
+    "40414243",
+    "5051525354555657",
     "606162636465666768696a6b6c6d6e6f",
 };
 static const char *const known_roots[8] = {
