@@ -47,6 +47,7 @@ struct entry_meta {
     uint32_t n;
     int64_t recorded_us;
     int64_t time_us;  /* the client's `time`; recorded_us when it gave none */
+    bool has_time;    /* the client gave one */
     uint64_t id_hash; /* of source and id; 0 for opaque entries, which are never duplicates */
     struct entry_attr id;
     struct entry_attr attr[ATTR_COUNT];
