@@ -7,8 +7,8 @@
  *   a handler or job      CLEANUP(store_read_end) struct db *db = NULL;  a snapshot, given back at
  *                         TRY(store_read_begin(cx, app->view, &db));     the end of the scope
  *
- * Statements stand in a domain's .def table, `Q(USER_GET, "SELECT role FROM user WHERE name = ?1")`,
- * which its view file makes into constants:
+ * Statements stand in a domain's .def table, `Q(USER_GET, "SELECT role FROM user WHERE name =
+ * ?1")`, which its view file makes into constants:
  *
  *   #define Q(name, text) static const struct sql name = {#name, text};
  *   #include "access/access_query.def"
@@ -17,10 +17,9 @@
  * and runs like this (a connection prepares a statement once and keeps it):
  *
  *   CLEANUP(row_end) struct row *row = NULL;
- *   TRY(db_run(cx, db, &USER_GET, ARGS(V(name)), &row));   the first row, or NULL when there is none
- *   while (row) {
- *       use(row_str(cx, row, 0), row_i64(row, 1));
- *       TRY(row_next(cx, &row));                           the next, NULL behind the last
+ *   TRY(db_run(cx, db, &USER_GET, ARGS(V(name)), &row));   the first row, or NULL when there is
+ * none while (row) { use(row_str(cx, row, 0), row_i64(row, 1)); TRY(row_next(cx, &row)); the next,
+ * NULL behind the last
  *   }
  *
  * The SQL of domains is what SQLite and PostgreSQL both take; placeholders are ?1, ?2, …; what one
@@ -28,9 +27,9 @@
  *
  * Threads: any thread may read and write, each with its own checkout: readers have a connection to
  * themselves, writers take turns.  A `struct db` and its rows belong to the thread that has it.
- * Errors: BUSY (locked, or no connection in time), TIMEOUT (cx->deadline_ns), NO_SPACE, IO, CORRUPT,
- * CONFLICT (a constraint of the schema), TOO_LARGE, INTERNAL (a statement that does not fit the
- * schema).  The detail names the database and the statement, never SQL text or values. */
+ * Errors: BUSY (locked, or no connection in time), TIMEOUT (cx->deadline_ns), NO_SPACE, IO,
+ * CORRUPT, CONFLICT (a constraint of the schema), TOO_LARGE, INTERNAL (a statement that does not
+ * fit the schema).  The detail names the database and the statement, never SQL text or values. */
 #pragma once
 #include "base/base.h"
 #include "base/buf.h"
@@ -74,7 +73,8 @@ struct migration {
 };
 
 /* Apply what `module` has not had yet, each in a transaction of its own, in order.  CONFIG when the
- * database knows a later version than the table: it was written by a newer Chancery. */
+ * database knows a later version than the table: it was written by a newer Chancery.  Not for a
+ * read_only store. */
 err store_migrate(struct ctx *cx, struct store *s, const char *module,
                   const struct migration *table);
 
@@ -102,14 +102,16 @@ err store_savepoint_undo(struct ctx *cx, struct store *s);
 
 /* ---- reading: a snapshot ---- */
 
-/* A connection of the pool, on a snapshot that no later commit changes.  BUSY when none is free
+/* A connection of the pool.  From its first statement on it sees one snapshot, which no later
+ * commit changes.  BUSY when none is free
  * within wait_ns (or cx->deadline_ns). */
 err store_read_begin(struct ctx *cx, struct store *s, struct db **out);
 void store_read_end(struct db **db); /* for CLEANUP(); *db may be NULL */
 
 /* ---- statements ---- */
 
-enum value_kind { VALUE_NULL, VALUE_I64, VALUE_DOUBLE, VALUE_STR, VALUE_BLOB };
+/* TOO_BIG: an unsigned number beyond INT64_MAX, which no database keeps; running with it fails. */
+enum value_kind { VALUE_NULL, VALUE_I64, VALUE_DOUBLE, VALUE_STR, VALUE_BLOB, VALUE_TOO_BIG };
 
 struct value {
     enum value_kind kind;
@@ -125,32 +127,22 @@ struct args {
 
 /* clang-format off */
 static inline struct value value_i64(int64_t i) { return (struct value){.kind = VALUE_I64, .i = i}; }
-static inline struct value value_u64(uint64_t u) { ENSURE(u <= INT64_MAX); return value_i64((int64_t)u); }
+static inline struct value value_u64(uint64_t u) { return (struct value){.kind = u > INT64_MAX ? VALUE_TOO_BIG : VALUE_I64, .i = (int64_t)u}; }
 static inline struct value value_bool(bool b) { return value_i64(b); }
 static inline struct value value_double(double d) { return (struct value){.kind = VALUE_DOUBLE, .d = d}; }
 /* A null str is NULL; text is UTF-8. */
 static inline struct value value_str(str s) { return (struct value){.kind = s.p ? VALUE_STR : VALUE_NULL, .s = s}; }
 static inline struct value value_blob(str s) { return (struct value){.kind = s.p ? VALUE_BLOB : VALUE_NULL, .s = s}; }
-/* clang-format on */
-static inline struct value value_z(const char *z)
-{
-    return value_str(str_from(z));
-}
+static inline struct value value_z(const char *z) { return value_str(str_from(z)); }
 
 /* The value of an expression by its type; BLOB(str) for bytes that are no text. */
 #define V(x)                                                                                       \
-    _Generic((x), bool                                                                             \
-             : value_bool, int                                                                     \
-             : value_i64, unsigned                                                                 \
-             : value_u64, long                                                                     \
-             : value_i64, unsigned long                                                            \
-             : value_u64, long long                                                                \
-             : value_i64, unsigned long long                                                       \
-             : value_u64, double                                                                   \
-             : value_double, str                                                                   \
-             : value_str, char *                                                                   \
-             : value_z, const char *                                                               \
-             : value_z)(x)
+    _Generic((x),                                                                                  \
+        bool: value_bool, int: value_i64, unsigned: value_u64,                                     \
+        long: value_i64, unsigned long: value_u64,                                                 \
+        long long: value_i64, unsigned long long: value_u64,                                       \
+        double: value_double, str: value_str, char *: value_z, const char *: value_z)(x)
+/* clang-format on */
 #define BLOB(s) value_blob(s)
 #define NO_VALUE ((struct value){.kind = VALUE_NULL})
 /* Arguments ?1, ?2, … in order. */
@@ -176,8 +168,8 @@ int64_t row_i64(const struct row *row, int column);
 uint64_t row_u64(const struct row *row, int column);
 double row_double(const struct row *row, int column);
 bool row_bool(const struct row *row, int column);
-str row_str(struct ctx *cx, const struct row *row, int column);  /* a copy in cx->mem */
-str row_peek(const struct row *row, int column);                 /* until the next step */
+str row_str(struct ctx *cx, const struct row *row, int column); /* a copy in cx->mem */
+str row_peek(const struct row *row, int column);                /* until the next step */
 bool row_is_null(const struct row *row, int column);
 
 /* ---- the whole ---- */
