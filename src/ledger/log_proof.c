@@ -141,7 +141,7 @@ static err witnesses_check(struct ctx *cx, const struct note *note,
 err log_proof_check(struct ctx *cx, str text, const struct hash *leaf,
                     const struct proof_policy *policy, struct proved *out)
 {
-    struct checkpoint_opened opened;
+    struct checkpoint_opened opened = {.log = NULL};
     struct log_proof p;
     struct proved proved = {.leaf = *leaf};
 
