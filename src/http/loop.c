@@ -88,7 +88,7 @@ void conn_wait(struct conn *c, enum wait wait)
     if (wait == WAIT_NONE)
         return;
     c->wait = wait;
-    c->since_ns = clock_mono_ns();
+    c->since_ns = c->loop->now_ns;
     c->earlier = list->last;
     *(list->last ? &list->last->later : &list->first) = c;
     list->last = c;
@@ -279,15 +279,15 @@ static void loop_round(struct loop *l)
         ms = 0;
     int n = epoll_wait(l->epoll_fd, events, EVENTS_MAX, ms);
     atomic_store(&l->asleep, false);
+    l->now_ns = clock_mono_ns();
     for (int i = 0; i < n; i++)
         take_event(l, &events[i]);
     take_posts(l);
     MHD_run(l->daemon);
     submit_ready(l);
-    int64_t now_ns = clock_mono_ns();
-    expire(l, now_ns);
-    accept_resume(l, now_ns);
-    live_beat(l, now_ns);
+    expire(l, l->now_ns);
+    accept_resume(l, l->now_ns);
+    live_beat(l, l->now_ns);
     live_bury(l);
 }
 
@@ -295,6 +295,7 @@ static void *loop_main(void *arg)
 {
     struct loop *l = arg;
 
+    l->now_ns = clock_mono_ns();
     while (!l->t->ended) {
         loop_round(l);
         if (l->t->draining && !l->drained)

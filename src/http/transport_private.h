@@ -105,6 +105,7 @@ struct loop {
     atomic_bool asleep;
     _Atomic unsigned busy; /* exchanges in use */
     /* the loop's thread only */
+    int64_t now_ns; /* when the round began */
     struct wait_list waits[WAITS];
     struct conn *conns;
     struct exchange *in_use, *free;

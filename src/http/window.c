@@ -72,7 +72,8 @@ static void wake_worker(struct window *w)
 {
     if (!w->worker_waits)
         return;
-    LOCK(held_lock, &w->lock);
+    pthread_mutex_lock(&w->lock); /* now it sleeps, or will look once more before it does */
+    pthread_mutex_unlock(&w->lock);
     pthread_cond_signal(&w->moved);
 }
 
