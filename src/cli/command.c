@@ -60,19 +60,13 @@ void cli_note(struct cli *cli, const char *fmt, ...)
 
 /* --- failure --- */
 
-/* The word that the API uses for the same error. */
-static void put_code(struct buf *b, err e)
-{
-    json_key(b, S("code"));
-    json_put_str(b, str_from(err_name(e)));
-}
-
+/* The same code as in the API's problem documents. */
 static void put_error_json(struct buf *b, const struct ctx *cx, err e)
 {
     json_open(b, '{');
     json_key(b, S("error"));
     json_open(b, '{');
-    put_code(b, e);
+    json_member_str(b, S("code"), str_from(err_name(e)));
     json_member_str(b, S("detail"), str_from(cx->detail[0] ? cx->detail : err_text(e)));
     json_key(b, S("errors"));
     json_open(b, '[');

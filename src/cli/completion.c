@@ -387,7 +387,7 @@ static err completion_run(struct ctx *cx, struct cli *cli, const void *args)
 
 const struct command completion_command = {
     .name = "completion",
-    .summary = "write a script that completes commands and options in a shell",
+    .summary = "write a completion script for a shell",
     .operands = "SHELL",
     .operands_min = 1,
     .operands_max = 1,

@@ -109,7 +109,7 @@ static void command_page(const struct page *p, const struct cli *cli)
 {
     const struct command *c = cli->command;
 
-    buf_printf(p->b, "chancery %s - %s\n", cli->path, c->summary);
+    paragraphs(p, arena_printf(p->mem, "chancery %s - %s", cli->path, c->summary).p);
     heading(p, "Usage");
     buf_printf(p->b, "  chancery %s%s%s%s%s\n", cli->path, c->sub ? " COMMAND" : "",
                c->options ? " [OPTION...]" : "", c->operands ? " " : "",
