@@ -427,6 +427,7 @@ err cli_parse(struct ctx *cx, struct cli *cli, const char *const *argv, void **o
     struct parser p = {.cx = cx, .cli = cli, .next = argv + (argv[0] ? 1 : 0)};
 
     p.table = cli->commands;
+    p.seen = arena_new(cx->mem, bool, 1); /* until a command brings its own table */
     p.global_seen = arena_new(cx->mem, bool, option_count(cli_global_options) + 1);
     cli->settings = arena_new(cx->mem, struct config_setting, SETTINGS_MAX);
     cli->operands.items = arena_new(cx->mem, str, OPERANDS_MAX);

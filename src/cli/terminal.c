@@ -256,6 +256,7 @@ void table_put(struct buf *b, const struct table *t, const struct terminal *term
 {
     size_t widths[TABLE_COLUMNS_MAX] = {0};
 
+    ENSURE(t->column_count > 0);
     if (t->cell_count == 0)
         return;
     for (size_t c = 0; c < t->column_count; c++)

@@ -114,7 +114,7 @@ static void command_page(const struct page *p, const struct cli *cli)
     buf_printf(p->b, "  chancery %s%s%s%s%s\n", cli->path, c->sub ? " COMMAND" : "",
                c->options ? " [OPTION...]" : "", c->operands ? " " : "",
                c->operands ? c->operands : "");
-    if (c->operand_help)
+    if (c->operands && c->operand_help)
         row(p, str_from(c->operands), strlen(c->operands), str_from(c->operand_help));
     if (c->details) {
         buf_put_char(p->b, '\n');
