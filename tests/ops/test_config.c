@@ -182,6 +182,7 @@ TEST(config_file_errors_name_line_and_column)
         {"http.listen: ::1:8080\n", "chancery.yaml:1:1", "HOST:PORT"},
         {"http.listen: 127.0.0.1:70000\n", "chancery.yaml:1:1", "HOST:PORT"},
         {"http.public_url: example.org\n", "chancery.yaml:1:1", "http://"},
+        {"http.public_url: http://\n", "chancery.yaml:1:1", "http://"},
         {"http.public_url: https://example.org/\n", "chancery.yaml:1:1", "without a slash"},
         {"ledger.legal_hold: maybe\n", "chancery.yaml:1:1", "true or false"},
         {"ledger.origin: \"a\\tb\"\n", "chancery.yaml:1:1", "without control characters"},
@@ -232,6 +233,20 @@ TEST(config_good_files)
     CHECK_EQ(c.http_shutdown_ns, INT64_C(25000000000));
     CHECK_EQ(c.ledger_witnesses.count, 2);
     CHECK_STR(c.ledger_witnesses.items[1], S("v+2+b https://v.example"));
+}
+
+TEST(config_old_names_are_understood)
+{
+    static const char *const names[] = {"shutdown_seconds", "http.shutdown_seconds"};
+
+    for (size_t i = 0; i < COUNT(names); i++) {
+        struct world *w = world_new(cx, dir);
+        struct config c;
+
+        add_flag(w, names[i], "25");
+        CHECK_OK(config_load(cx, &w->sources, &c));
+        CHECK_EQ(c.http_shutdown_ns, INT64_C(25000000000));
+    }
 }
 
 TEST(config_lists_from_variables_and_flags)
