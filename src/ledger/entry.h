@@ -61,6 +61,10 @@ struct entry_batch {
     struct entry_meta *meta;
     size_t count, capacity;
     bool hashed; /* leaves are computed */
+
+    /* set by ledger_append() */
+    uint64_t first_index; /* of the first entry, stored now or (a duplicate) earlier */
+    size_t stored, duplicates;
 };
 
 void entry_batch_init(struct entry_batch *b, size_t bytes_max);

@@ -24,7 +24,7 @@ struct ledger_options {
     struct fs fs;
     const char *dir;               /* the ledger's own folder */
     str origin;                    /* of its checkpoints; also the key's name */
-    const struct ed25519_key *key; /* signs checkpoints; NULL: read-only, nothing is ever written */
+    const struct note_signer *signer; /* of checkpoints; borrowed; NULL: nothing is ever written */
     int64_t checkpoint_ns;         /* at most one checkpoint in this time, unless someone waits */
     unsigned unsealed_max; /* full segments that may wait for the sealer; then appends wait */
     int zstd_level;
