@@ -47,6 +47,7 @@ struct entry_meta {
     uint32_t n;
     int64_t recorded_us;
     int64_t time_us;  /* the client's `time`; recorded_us when it gave none */
+    bool has_time;    /* the client gave one */
     uint64_t id_hash; /* of source and id; 0 for opaque entries, which are never duplicates */
     struct entry_attr id;
     struct entry_attr attr[ATTR_COUNT];
@@ -60,11 +61,17 @@ struct entry_batch {
     struct entry_meta *meta;
     size_t count, capacity;
     bool hashed; /* leaves are computed */
+
+    /* set by ledger_append() */
+    uint64_t first_index; /* of the first entry, stored now or (a duplicate) earlier */
+    size_t stored, duplicates;
 };
 
 void entry_batch_init(struct entry_batch *b, size_t bytes_max);
 void entry_batch_close(struct entry_batch *b);
 void entry_batch_clear(struct entry_batch *b);
+void entry_batch_truncate(struct entry_batch *b,
+                          size_t count); /* drop the entries behind `count` */
 static inline str entry_batch_get(const struct entry_batch *b, size_t i)
 {
     return (str){b->frames.p + b->meta[i].at, b->meta[i].n};
