@@ -142,7 +142,7 @@ err log_proof_check(struct ctx *cx, str text, const struct hash *leaf,
                     const struct proof_policy *policy, struct proved *out)
 {
     struct checkpoint_opened opened = {.log = NULL};
-    struct log_proof p;
+    struct log_proof p = {.extra = STR_NULL};
     struct proved proved = {.leaf = *leaf};
 
     TRY(log_proof_parse(cx, text, &p));
