@@ -1,9 +1,10 @@
 /* access_refusal.c - see access_refusal.h.
  *
- * Groups lie side by side and are searched in order by their hash: there are few, and when there are
- * many the search still takes about a microsecond.  Behind the REFUSALS_MAX places are those of the
- * groups "others", one for each kind, which name no route. */
+ * Groups lie side by side and are searched in order by their hash: there are few, and when there
+ * are many the search still takes about a microsecond.  Behind the REFUSALS_MAX places are those of
+ * the groups "others", one for each kind, which name no route. */
 #include "access/access_refusal.h"
+#include "access/access_metric.h"
 #include "base/queue.h"
 #include <stdlib.h>
 
@@ -132,6 +133,7 @@ void refusal_note(struct refusals *r, const struct refusal *f)
 {
     struct group first;
 
+    access_count_refused(kinds[f->kind].reason);
     if (count_refusal(r, f, &first))
         note(r, &first, f->peer, 1);
 }

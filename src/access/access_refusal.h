@@ -26,7 +26,7 @@ void refusals_close(struct refusals *r);          /* what was not flushed is los
 
 struct refusal {
     enum refusal_kind kind;
-    str principal;            /* who is asking, or who they say they are */
+    str principal;             /* who is asking, or who they say they are */
     const char *method, *path; /* of the route; static */
     str peer;
     int64_t now_us;

@@ -35,7 +35,8 @@ struct table {
 };
 
 struct registry {
-    pthread_rwlock_t lock; /* guards the tables; the atomics in a record may change under a read lock */
+    pthread_rwlock_t
+        lock; /* guards the tables; the atomics in a record may change under a read lock */
     struct table users, keys, sessions;
 };
 
@@ -388,11 +389,8 @@ int64_t registry_key_used_us(struct registry *r, str id)
 
 /* ---- sessions ---- */
 
-bool registry_session_put(struct registry *r, const struct registry_session *session, size_t max)
+void registry_session_put(struct registry *r, const struct registry_session *session)
 {
-    WRITING(r);
-    if (r->sessions.count >= max)
-        return false;
     struct record *e = record_new(session->id.n + session->user.n);
     size_t at = 0;
 
@@ -401,8 +399,8 @@ bool registry_session_put(struct registry *r, const struct registry_session *ses
     e->session.user = keep(e, &at, session->user);
     e->hash = hash_of_secret(&session->secret);
     atomic_init(&e->used_us, session->used_us);
+    WRITING(r);
     table_add(&r->sessions, e);
-    return true;
 }
 
 /* By id: seldom, so by looking at all. */

@@ -73,8 +73,7 @@ struct registry_session {
     int64_t created_us, expires_us, used_us;
 };
 
-/* False: there are `max` already. */
-bool registry_session_put(struct registry *r, const struct registry_session *session, size_t max);
+void registry_session_put(struct registry *r, const struct registry_session *session);
 /* False: there was none of that id. */
 bool registry_session_drop(struct registry *r, str id);
 size_t registry_session_count(struct registry *r);

@@ -7,7 +7,8 @@
 
 enum { PASSWORD_CHARACTERS_MIN = 15, USER_NAME_BYTES_MAX = 64, KEY_NAME_BYTES_MAX = 80 };
 
-/* Lower-case letters, digits and . _ - @ +, beginning with a letter or digit.  INVALID, /username. */
+/* Lower-case letters, digits and . _ - @ +, beginning with a letter or digit.  INVALID, /username.
+ */
 err user_name_check(struct ctx *cx, str name);
 /* INVALID with an issue at /password. */
 err password_check(struct ctx *cx, str user_name, str password);

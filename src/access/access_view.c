@@ -53,8 +53,10 @@ static const struct shape session_ended_shape =
     SHAPE("SessionEnded", session_ended, session_ended_fields);
 
 static const struct field refused_fields[] = {
-    FIELD(refused, method, F_STR), FIELD(refused, route, F_STR),
-    FIELD(refused, reason, F_STR), FIELD(refused, count, F_U64),
+    FIELD(refused, method, F_STR),
+    FIELD(refused, route, F_STR),
+    FIELD(refused, reason, F_STR),
+    FIELD(refused, count, F_U64),
     FIELD_AS(refused, since_us, "since", F_TIME),
 };
 static const struct shape refused_shape = SHAPE("Refused", refused, refused_fields);
@@ -72,53 +74,53 @@ static struct value time_or_null(int64_t us)
     return us ? V(us) : NO_VALUE;
 }
 
-static err fold_user_created(struct ctx *cx, struct store *view, const struct logged_event *e)
+static err fold_user_created(struct ctx *cx, struct db *view, const struct logged_event *e)
 {
     struct user_created d;
 
-    TRY(shape_decode(cx, &user_created_shape, e->data, &d));
-    return db_exec(cx, store_writer(view), &USER_ADD,
+    TRY(event_data(cx, e, &user_created_shape, &d));
+    return db_exec(cx, view, &USER_ADD,
                    ARGS(V(behind_slash(e->subject)), V(d.role), V(d.credential), V(e->recorded_us),
                         V(e->principal)),
                    NULL);
 }
 
-static err fold_user_password_set(struct ctx *cx, struct store *view, const struct logged_event *e)
+static err fold_user_password_set(struct ctx *cx, struct db *view, const struct logged_event *e)
 {
     struct user_password_set d;
 
-    TRY(shape_decode(cx, &user_password_set_shape, e->data, &d));
-    return db_exec(cx, store_writer(view), &USER_SET_CREDENTIAL,
+    TRY(event_data(cx, e, &user_password_set_shape, &d));
+    return db_exec(cx, view, &USER_SET_CREDENTIAL,
                    ARGS(V(behind_slash(e->subject)), V(d.credential), V(e->recorded_us)), NULL);
 }
 
-static err fold_user_disabled(struct ctx *cx, struct store *view, const struct logged_event *e)
+static err fold_user_disabled(struct ctx *cx, struct db *view, const struct logged_event *e)
 {
-    return db_exec(cx, store_writer(view), &USER_SET_DISABLED,
+    return db_exec(cx, view, &USER_SET_DISABLED,
                    ARGS(V(behind_slash(e->subject)), V(e->recorded_us), V(e->principal)), NULL);
 }
 
-static err fold_user_enabled(struct ctx *cx, struct store *view, const struct logged_event *e)
+static err fold_user_enabled(struct ctx *cx, struct db *view, const struct logged_event *e)
 {
-    return db_exec(cx, store_writer(view), &USER_SET_DISABLED,
+    return db_exec(cx, view, &USER_SET_DISABLED,
                    ARGS(V(behind_slash(e->subject)), NO_VALUE, NO_VALUE), NULL);
 }
 
-static err fold_key_created(struct ctx *cx, struct store *view, const struct logged_event *e)
+static err fold_key_created(struct ctx *cx, struct db *view, const struct logged_event *e)
 {
     SCRATCH(tmp, cx);
     struct key_created d;
 
-    TRY(shape_decode(cx, &key_created_shape, e->data, &d));
-    return db_exec(cx, store_writer(view), &KEY_ADD,
+    TRY(event_data(cx, e, &key_created_shape, &d));
+    return db_exec(cx, view, &KEY_ADD,
                    ARGS(V(behind_slash(e->subject)), V(d.name), V(scopes_join(tmp.mem, d.scopes)),
                         V(e->recorded_us), V(e->principal), time_or_null(d.expires_us)),
                    NULL);
 }
 
-static err fold_key_revoked(struct ctx *cx, struct store *view, const struct logged_event *e)
+static err fold_key_revoked(struct ctx *cx, struct db *view, const struct logged_event *e)
 {
-    return db_exec(cx, store_writer(view), &KEY_SET_REVOKED,
+    return db_exec(cx, view, &KEY_SET_REVOKED,
                    ARGS(V(behind_slash(e->subject)), V(e->recorded_us), V(e->principal)), NULL);
 }
 
@@ -235,5 +237,14 @@ err view_count_role(struct ctx *cx, struct db *db, str role, str but, uint64_t *
 
     TRY(db_run(cx, db, &USER_COUNT_ROLE, ARGS(V(role), V(but)), &row));
     *out = row ? row_u64(row, 0) : 0;
+    return ERR_OK;
+}
+
+err view_has_credential(struct ctx *cx, struct db *db, str credential, bool *out)
+{
+    CLEANUP(row_end) struct row *row = NULL;
+
+    TRY(db_run(cx, db, &USER_COUNT_CREDENTIAL, ARGS(V(credential)), &row));
+    *out = row && row_u64(row, 0) > 0;
     return ERR_OK;
 }

@@ -28,3 +28,5 @@ err view_users(struct ctx *cx, struct db *db, str after, size_t limit, struct li
 err view_keys(struct ctx *cx, struct db *db, str after, size_t limit, struct list *out);
 /* Enabled users of a role, not counting `but` (may be ""). */
 err view_count_role(struct ctx *cx, struct db *db, str role, str but, uint64_t *out);
+/* Does a user's row name this credential? */
+err view_has_credential(struct ctx *cx, struct db *db, str credential, bool *out);

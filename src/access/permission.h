@@ -1,7 +1,7 @@
 /* permission.h - what may be done, as a small set of names; 0 is nobody, so forgetting denies.
  *
- * A set is a bit set over permission.def.  In events, in the view and in the API a set is the list of
- * its scopes, so rows of the table may be put in any order. */
+ * A set is a bit set over permission.def.  In events, in the view and in the API a set is the list
+ * of its scopes, so rows of the table may be put in any order. */
 #pragma once
 #include "base/base.h"
 #include "base/shape.h"

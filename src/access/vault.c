@@ -1,7 +1,8 @@
 /* vault.c - see vault.h.
  *
  * Associated data of a value: "chancery vault 1" NUL kind NUL id.  The first row has the kind
- * "vault"; its id names the master key by a hash, so that another key is told from changed bytes. */
+ * "vault"; its id names the master key by a hash, so that another key is told from changed bytes.
+ */
 #include "access/vault.h"
 #include "base/encode.h"
 #include "base/shape.h"

@@ -11,6 +11,7 @@
  * Errors: CORRUPT (what and where), and those of store.h. */
 #pragma once
 #include "base/fs.h"
+#include "base/shape.h"
 #include "crypto/seal.h"
 #include "store/store.h"
 

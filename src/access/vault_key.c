@@ -22,7 +22,8 @@ static err parse(struct ctx *cx, str text, const char *where, struct seal_key *o
 {
     struct seal_key key;
     size_t n;
-    bool good = base64_decode(str_trim(text), key.bytes, sizeof key.bytes, &n) && n == sizeof key.bytes;
+    bool good =
+        base64_decode(str_trim(text), key.bytes, sizeof key.bytes, &n) && n == sizeof key.bytes;
 
     if (good)
         *out = key;
@@ -70,9 +71,8 @@ err vault_key_load(struct ctx *cx, struct fs fs, const struct vault_key_source *
         return parse(cx, str_from(source->text), "CHANCERY_VAULT_MASTER_KEY", out);
     if (source->file)
         return load_file(cx, fs, source->file, out);
-    const char *path = source->credentials_dir
-                           ? join(cx, source->credentials_dir, "vault.master_key")
-                           : NULL;
+    const char *path =
+        source->credentials_dir ? join(cx, source->credentials_dir, "vault.master_key") : NULL;
     if (path && fs_exists(fs, path))
         return load_file(cx, fs, path, out);
     path = source->data_dir ? join(cx, source->data_dir, "vault.key") : NULL;
