@@ -119,6 +119,8 @@ static void put_problem(struct ctx *cx, struct buf *b, const struct request *rq,
     json_member_str(b, S("request_id"), str_from(cx->request_id));
     if (cx->issue_count && detail_is_public(e))
         put_issues(b, cx);
+    if (cx->members.n && detail_is_public(e))
+        json_put_raw(b, cx->members);
     json_close(b, '}');
 }
 
