@@ -46,8 +46,8 @@ static err signature_parse(struct ctx *cx, str line, struct note_signature *out)
     if (!blob)
         return fail(cx, ERR_TOO_LARGE, "no memory for the signatures of a note");
     if (!base64_decode(rest, blob, capacity, &n) || n <= KEY_ID_BYTES)
-        return fail(cx, ERR_INVALID, "the signature of '%.*s' is not base64 of key id and signature",
-                    STR_FMT(name));
+        return fail(cx, ERR_INVALID,
+                    "the signature of '%.*s' is not base64 of key id and signature", STR_FMT(name));
     *out = (struct note_signature){
         .name = name,
         .signature = {(const char *)blob + KEY_ID_BYTES, n - KEY_ID_BYTES},
@@ -186,8 +186,8 @@ err note_verify(struct ctx *cx, const struct note *note, const struct note_verif
     size_t count = 0;
 
     for (size_t i = 0; i < note->signature_count; i++) {
-        struct note_verified one = {
-            .verifier = find_known(&note->signatures[i], known, known_count)};
+        struct note_verified one = {.verifier =
+                                        find_known(&note->signatures[i], known, known_count)};
 
         if (!one.verifier)
             continue;

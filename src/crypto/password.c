@@ -51,8 +51,8 @@ bool password_needs_rehash(struct password_options options, str hash)
 {
     char text[crypto_pwhash_argon2id_STRBYTES];
 
-    return !hash_text(hash, text) ||
-           crypto_pwhash_argon2id_str_needs_rehash(text, options.passes, memory_bytes(options)) != 0;
+    return !hash_text(hash, text) || crypto_pwhash_argon2id_str_needs_rehash(
+                                         text, options.passes, memory_bytes(options)) != 0;
 }
 
 bool password_verify_dummy(struct password_options options, str password)

@@ -20,6 +20,6 @@ err password_hash(struct ctx *cx, struct password_options options, str password,
 bool password_verify(str hash, str password);
 /* Was `hash` made with other options than these (or is it no hash of ours)? */
 bool password_needs_rehash(struct password_options options, str hash);
-/* Takes as long as password_verify(): for names that do not exist, so that time does not tell.  Always
- * false. */
+/* Takes as long as password_verify(): for names that do not exist, so that time does not tell.
+ * Always false. */
 bool password_verify_dummy(struct password_options options, str password);

@@ -26,9 +26,9 @@ err seal(struct ctx *cx, const struct seal_key *key, str plain, str associated, 
         return fail(cx, ERR_TOO_LARGE, "no memory to seal %zu bytes", plain.n);
     sodium_ready();
     randombytes_buf(p, SEAL_NONCE_BYTES);
-    crypto_aead_xchacha20poly1305_ietf_encrypt(
-        p + SEAL_NONCE_BYTES, NULL, (const uint8_t *)plain.p, plain.n,
-        (const uint8_t *)associated.p, associated.n, NULL, p, key->bytes);
+    crypto_aead_xchacha20poly1305_ietf_encrypt(p + SEAL_NONCE_BYTES, NULL, (const uint8_t *)plain.p,
+                                               plain.n, (const uint8_t *)associated.p, associated.n,
+                                               NULL, p, key->bytes);
     *out = (str){(const char *)p, n};
     return ERR_OK;
 }

@@ -1,7 +1,7 @@
 /* sha256.c - one message at a time, by OpenSSL's low-level functions.
  *
- * They are marked deprecated in favour of EVP, which costs another 60 to 150 ns a message in look-ups
- * and allocation: more than a third of the hash itself at our sizes. */
+ * They are marked deprecated in favour of EVP, which costs another 60 to 150 ns a message in
+ * look-ups and allocation: more than a third of the hash itself at our sizes. */
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "crypto/sha256.h"
 

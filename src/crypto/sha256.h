@@ -29,12 +29,13 @@ void sha256_init(struct sha256_stream *s);
 void sha256_add(struct sha256_stream *s, str piece);
 void sha256_finish(struct sha256_stream *s, struct hash *out);
 
-void hash_leaf(str entry, struct hash *out);                                         /* H(00 || entry) */
-void hash_node(const struct hash *left, const struct hash *right, struct hash *out); /* H(01 || l || r) */
-struct hash hash_empty_root(void);                                                   /* H("") */
+void hash_leaf(str entry, struct hash *out); /* H(00 || entry) */
+void hash_node(const struct hash *left, const struct hash *right,
+               struct hash *out);  /* H(01 || l || r) */
+struct hash hash_empty_root(void); /* H("") */
 
 /* out[i] = leaf hash of entries[i]. */
 void hash_leaves(const str *entries, size_t n, struct hash *out);
-/* out[i] = node over pairs[2i], pairs[2i + 1].  `out` may be `pairs`: the hashes are then replaced by
- * those of the next level; otherwise they do not overlap. */
+/* out[i] = node over pairs[2i], pairs[2i + 1].  `out` may be `pairs`: the hashes are then replaced
+ * by those of the next level; otherwise they do not overlap. */
 void hash_nodes(const struct hash *pairs, size_t n, struct hash *out);

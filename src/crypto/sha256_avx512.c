@@ -1,8 +1,8 @@
 /* sha256_avx512.c - sixteen SHA-256 compressions side by side in 512-bit registers.
  *
- * Register w holds word w of all sixteen messages, so every line of FIPS 180-4 section 6.2.2 becomes
- * one line here.  vprord rotates and vpternlogd takes any three-input boolean function, which makes
- * the round 17 instructions for sixteen lanes. */
+ * Register w holds word w of all sixteen messages, so every line of FIPS 180-4 section 6.2.2
+ * becomes one line here.  vprord rotates and vpternlogd takes any three-input boolean function,
+ * which makes the round 17 instructions for sixteen lanes. */
 #include "crypto/sha256_kernel.h"
 #ifdef __x86_64__
 #include <immintrin.h>
@@ -59,8 +59,8 @@ INLINE void gather_lanes(const __m512i u[16], unsigned j, __m512i w[16])
 /* Rows 4g to 4g + 3 transposed within each 128-bit lane. */
 INLINE void load_rows(const uint8_t *const blocks[], unsigned g, __m512i u[16])
 {
-    const __m512i swap = _mm512_broadcast_i32x4(
-        _mm_set_epi8(12, 13, 14, 15, 8, 9, 10, 11, 4, 5, 6, 7, 0, 1, 2, 3));
+    const __m512i swap =
+        _mm512_broadcast_i32x4(_mm_set_epi8(12, 13, 14, 15, 8, 9, 10, 11, 4, 5, 6, 7, 0, 1, 2, 3));
     __m512i r0 = _mm512_shuffle_epi8(_mm512_loadu_si512(blocks[4 * g]), swap);
     __m512i r1 = _mm512_shuffle_epi8(_mm512_loadu_si512(blocks[4 * g + 1]), swap);
     __m512i r2 = _mm512_shuffle_epi8(_mm512_loadu_si512(blocks[4 * g + 2]), swap);

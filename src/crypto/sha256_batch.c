@@ -1,8 +1,9 @@
 /* sha256_batch.c - leaf and node hashes of many messages, several at a time.
  *
  * A message is cut into blocks without copying it: block 0 (the prefix byte shifts everything by
- * one) and the last one or two (padding) are built in a small scratch, the others are read where the
- * entry lies.  Messages of one group run in lockstep, so they are first sorted by block count. */
+ * one) and the last one or two (padding) are built in a small scratch, the others are read where
+ * the entry lies.  Messages of one group run in lockstep, so they are first sorted by block count.
+ */
 #include "crypto/sha256_kernel.h"
 #include <endian.h>
 #include <pthread.h>

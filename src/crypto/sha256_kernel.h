@@ -1,7 +1,9 @@
-/* sha256_kernel.h - hashing several messages at once; the inside of sha256.c, seen also by its tests.
+/* sha256_kernel.h - hashing several messages at once; the inside of sha256.c, seen also by its
+ * tests.
  *
  * A kernel runs the SHA-256 compression function on `lanes` independent states with one block each.
- * Where word w of the state of lane l lies is its own affair, told by word_at[w] + l * lane_step. */
+ * Where word w of the state of lane l lies is its own affair, told by word_at[w] + l * lane_step.
+ */
 #pragma once
 #include "crypto/sha256.h"
 
@@ -28,7 +30,8 @@ extern const struct sha256_kernel *const sha256_kernels[];
 extern const struct sha256_kernel sha256_kernel_avx512;
 extern const struct sha256_kernel sha256_kernel_shani;
 
-/* The batch functions with the kernels given (NULL-ended, may be empty), for tests and benchmarks. */
+/* The batch functions with the kernels given (NULL-ended, may be empty), for tests and benchmarks.
+ */
 void hash_leaves_with(const struct sha256_kernel *const *kernels, const str *entries, size_t n,
                       struct hash *out);
 void hash_nodes_with(const struct sha256_kernel *const *kernels, const struct hash *pairs, size_t n,

@@ -31,7 +31,7 @@ struct checkpoint_opened {
     const struct note_verifier *log;
 };
 
-/* Parse a signed checkpoint, which one of `logs` must have signed whose name is the origin.  Borrows
+/* Parse a signed checkpoint, which one of `logs` must have signed whose name is the origin. Borrows
  * from `note`, otherwise arena `mem`.
  * INVALID: the form.  NOT_FOUND: the origin is that of no log given.  FORBIDDEN: the signature. */
 err checkpoint_open(struct ctx *cx, str note, const struct note_verifier *logs, size_t log_count,

@@ -117,6 +117,15 @@ void entry_batch_clear(struct entry_batch *b)
     b->hashed = false;
 }
 
+void entry_batch_truncate(struct entry_batch *b, size_t count)
+{
+    if (count >= b->count)
+        return;
+    b->frames.n = b->meta[count].at - ENTRY_FRAME_BYTES;
+    b->frames.failed = b->values.failed = false; /* values of dropped entries stay, unused */
+    b->count = count;
+}
+
 static struct entry_attr keep_value(struct entry_batch *b, str value)
 {
     struct entry_attr a = {(uint32_t)b->values.n, (uint32_t)value.n, entry_value_hash(value)};

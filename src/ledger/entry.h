@@ -70,6 +70,8 @@ struct entry_batch {
 void entry_batch_init(struct entry_batch *b, size_t bytes_max);
 void entry_batch_close(struct entry_batch *b);
 void entry_batch_clear(struct entry_batch *b);
+void entry_batch_truncate(struct entry_batch *b,
+                          size_t count); /* drop the entries behind `count` */
 static inline str entry_batch_get(const struct entry_batch *b, size_t i)
 {
     return (str){b->frames.p + b->meta[i].at, b->meta[i].n};

@@ -22,10 +22,10 @@ struct ledger;
 
 struct ledger_options {
     struct fs fs;
-    const char *dir;               /* the ledger's own folder */
-    str origin;                    /* of its checkpoints; also the key's name */
+    const char *dir;                  /* the ledger's own folder */
+    str origin;                       /* of its checkpoints; also the key's name */
     const struct note_signer *signer; /* of checkpoints; borrowed; NULL: nothing is ever written */
-    int64_t checkpoint_ns;         /* at most one checkpoint in this time, unless someone waits */
+    int64_t checkpoint_ns; /* at most one checkpoint in this time, unless someone waits */
     unsigned unsealed_max; /* full segments that may wait for the sealer; then appends wait */
     int zstd_level;
     size_t cache_bytes;   /* decompressed bundles kept */
@@ -47,11 +47,12 @@ struct ledger_receipt {
 };
 
 /* Append the batches' entries, in order, with one commit; duplicates are left out.
- * `receipts`, when not NULL, has room for all entries, in order.  Entries whose stamp is older than
+ * `receipts`, when not NULL, has an array for each batch (or NULL), with room for its entries; each
+ * batch is told its first index and counts.  Entries whose stamp is older than
  * the newest recorded one get that one.  IO, NO_SPACE: nothing was acknowledged; the ledger is
  * poisoned unless the failure came before the first byte was written. */
 err ledger_append(struct ctx *cx, struct ledger *l, struct entry_batch *const *batches,
-                  size_t batch_count, struct ledger_receipt *receipts, uint64_t *out_first);
+                  size_t batch_count, struct ledger_receipt *const *receipts, uint64_t *out_first);
 
 uint64_t ledger_size(const struct ledger *l);       /* durable entries */
 uint64_t ledger_first_kept(const struct ledger *l); /* entries below it have been pruned */
@@ -85,6 +86,10 @@ err ledger_checkpoint_at(struct ctx *cx, struct ledger *l, uint64_t i, struct le
 /* The smallest signed checkpoint that covers `size`; NOT_FOUND when none does yet. */
 err ledger_checkpoint_covering(struct ctx *cx, struct ledger *l, uint64_t size,
                                struct ledger_signed *out);
+
+/* The tlog-proof of an entry under the smallest checkpoint that covers it, arena `mem`.  BUSY when
+ * none does yet; with `wait`, one is asked for and waited for until cx->deadline_ns (TIMEOUT). */
+err ledger_prove(struct ctx *cx, struct ledger *l, uint64_t index, bool wait, str *out);
 
 /* Remove the entry bytes and indexes of sealed segments that lie wholly below `index`. */
 err ledger_prune(struct ctx *cx, struct ledger *l, uint64_t index, uint64_t *out_first_kept);

@@ -2,8 +2,8 @@
  *
  * Both walk from the leaf's level to the root's with two numbers: fn, the node on the way, and sn,
  * the last node of its level.  A node that is a right child, or the last of its level without a
- * sibling on the right, is joined with a hash on its left; in the second case the levels on which it
- * has no sibling at all are skipped. */
+ * sibling on the right, is joined with a hash on its left; in the second case the levels on which
+ * it has no sibling at all are skipped. */
 #include "ledger/proof.h"
 
 struct walk {

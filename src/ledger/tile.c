@@ -43,11 +43,9 @@ static bool index_parse(str s, uint64_t *out)
         more = !str_is_null(s);
         if (more && (group.n == 0 || group.p[0] != 'x'))
             return false;
-        if (!three_digits(str_slice(group, more ? 1 : 0, group.n), &v) ||
-            (first && more && v == 0))
+        if (!three_digits(str_slice(group, more ? 1 : 0, group.n), &v) || (first && more && v == 0))
             return false;
-        if (__builtin_mul_overflow(index, 1000, &index) ||
-            __builtin_add_overflow(index, v, &index))
+        if (__builtin_mul_overflow(index, 1000, &index) || __builtin_add_overflow(index, v, &index))
             return false;
     }
     *out = index;

@@ -21,6 +21,6 @@ struct tile {
 err tile_parse(struct ctx *cx, str path, struct tile *out); /* INVALID */
 void tile_put(struct buf *b, const struct tile *t);
 
-/* How many hashes (or entries, level 0) tile `index` of `level` has in a tree of `size`; 0 when there
- * is no such tile. */
+/* How many hashes (or entries, level 0) tile `index` of `level` has in a tree of `size`; 0 when
+ * there is no such tile. */
 unsigned tile_width(uint64_t size, unsigned level, uint64_t index);

@@ -31,8 +31,8 @@ static uint64_t split_of(uint64_t n)
     return (uint64_t)1 << log2_floor(n - 1);
 }
 
-/* MTH(D[start:end]) where `start` is a multiple of every power of two up to end - start: from left to
- * right complete subtrees, each smaller than the one before, joined from the right. */
+/* MTH(D[start:end]) where `start` is a multiple of every power of two up to end - start: from left
+ * to right complete subtrees, each smaller than the one before, joined from the right. */
 static err read_range(struct ctx *cx, struct tree_source src, uint64_t start, uint64_t end,
                       struct hash *out)
 {

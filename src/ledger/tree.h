@@ -1,18 +1,17 @@
 /* tree.h - the Merkle tree of RFC 6962 over hashes that lie elsewhere.
  *
  * Only every eighth level of the tree is stored (tile levels, c2sp.org/tlog-tiles): tile level L
- * holds the roots of all complete runs of 256^L leaves.  What lies between is computed, from at most
- * 128 stored hashes a node.
- * "Binary level b, node i" is the root of the complete subtree over leaves [i * 2^b, (i + 1) * 2^b).
- * Any thread, as far as the source allows. */
+ * holds the roots of all complete runs of 256^L leaves.  What lies between is computed, from at
+ * most 128 stored hashes a node. "Binary level b, node i" is the root of the complete subtree over
+ * leaves [i * 2^b, (i + 1) * 2^b). Any thread, as far as the source allows. */
 #pragma once
 #include "base/base.h"
 #include "crypto/sha256.h"
 
 enum {
-    TREE_TILE_HEIGHT = 8,            /* binary levels a tile level stands for */
-    TREE_TILE_WIDTH = 256,           /* hashes in a full tile */
-    TREE_TILE_LEVELS = 8,            /* enough for 2^64 leaves */
+    TREE_TILE_HEIGHT = 8,  /* binary levels a tile level stands for */
+    TREE_TILE_WIDTH = 256, /* hashes in a full tile */
+    TREE_TILE_LEVELS = 8,  /* enough for 2^64 leaves */
     TREE_PATH_MAX = 65,
 };
 

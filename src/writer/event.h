@@ -17,17 +17,24 @@ struct event {
     const void *data; /* struct of the kind's `data` shape, or NULL */
 };
 
-/* An event as it stands in the ledger, for folds. */
+/* Who causes events. */
+struct actor {
+    str principal;           /* "user/alice", "key/…", "system" */
+    str remoteip, sessionid; /* null when unknown */
+};
+
+/* An event as it stands in the ledger, for folds.  Valid for the call. */
 struct logged_event {
     uint64_t index;
     int64_t recorded_us;
     str type, subject, actor, principal, outcome;
-    struct json data; /* JSON null when absent */
+    struct json data; /* check has_data first */
+    bool has_data;
 };
 
 /* `fold` records: it never fails on a well-formed event, never reads clock, network or randomness,
  * and depends only on the event and the view. */
-typedef err fold(struct ctx *cx, struct store *view, const struct logged_event *e);
+typedef err fold(struct ctx *cx, struct db *view, const struct logged_event *e);
 
 struct event_kind {
     const char *type; /* NULL ends a table */
@@ -36,12 +43,16 @@ struct event_kind {
     const char *doc;
 };
 
-/* What a command may use. */
+/* What a command may use.  Runs on the writer's thread. */
 struct work {
-    struct store *view; /* inside the batch's transaction */
-    int64_t now_us;     /* the one clock of this command */
+    struct db *view; /* inside the batch's transaction */
+    int64_t now_us;  /* the one clock of this command */
     const struct actor *actor;
     struct emitter *emitter; /* private */
 };
 
+/* Record an event and fold it at once. */
 err emit(struct ctx *cx, struct work *work, const struct event *e);
+
+/* Decode the event's data by its kind's shape, in folds; arena `mem`. */
+err event_data(struct ctx *cx, const struct logged_event *e, const struct shape *shape, void *out);

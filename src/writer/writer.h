@@ -20,7 +20,8 @@ struct writer_options {
     const struct event_kind *const *events; /* NULL-ended list of tables, each ended by type NULL */
     size_t queue_bytes_max;                 /* of entries waiting; beyond it BUSY */
     size_t batch_bytes_max;
-    void (*fatal)(const struct ctx *cx, err e); /* must not return: the process stops */
+    void (*fatal)(const struct ctx *cx, err e); /* the process stops; when it returns (tests), the
+                                                   writer refuses everything from then on */
 };
 
 /* Folds what the view has not seen, then starts the thread. */
@@ -37,26 +38,24 @@ err writer_append(struct ctx *cx, struct writer *w, struct entry_batch *batch,
  * `patient`. */
 struct writer_ticket {
     struct entry_batch *batch;
-    struct ledger_receipt *receipts;
+    struct ledger_receipt *receipts; /* room for batch->count, or NULL */
+    /* private */
     err result;
     char detail[CTX_DETAIL_BYTES];
-    int done; /* private: futex word */
+    int done; /* futex word */
     struct writer_ticket *next;
-    struct command_call *command;
+    struct call *call; /* a command instead of a batch */
+    size_t bytes;
     int64_t queued_ns;
+    uint64_t sequence;
 };
 err writer_submit(struct ctx *cx, struct writer *w, struct writer_ticket *t, bool patient);
 err writer_wait(struct ctx *cx, struct writer *w, struct writer_ticket *t);
 
-/* A command decides: it reads the view, checks, and emits.  Runs on the writer's thread; must not
- * wait for anything.  `args` is its own structure; results go back in it (memory: cx->mem of the
- * caller, which waits). */
-struct work; /* writer/event.h: what a command may use */
+/* A command decides: it reads the view, checks, and emits (event.h).  Runs on the writer's thread;
+ * must not wait for anything.  `args` is its own structure; results go back in it (memory: cx->mem
+ * of the caller, which waits). */
 typedef err command(struct ctx *cx, struct work *work, void *args);
-struct actor {
-    str principal;           /* "user/alice", "key/…", "system" */
-    str remoteip, sessionid; /* null when unknown */
-};
 /* Run it and wait until its events are durable.  out_receipt (of its first event) may be NULL. */
 err writer_run(struct ctx *cx, struct writer *w, command *run, void *args,
                const struct actor *actor, struct ledger_receipt *out_receipt);

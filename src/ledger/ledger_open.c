@@ -1,0 +1,235 @@
+/* ledger_open.c - opening and closing the log and its segments. */
+#include "base/clock.h"
+#include "ledger/engine.h"
+#include <stdlib.h>
+
+const char *segment_path(struct arena *a, const struct ledger *l, uint64_t number, const char *kind)
+{
+    return arena_printf(a, "%s/segment-%08llu.%s", l->dir, (unsigned long long)number, kind).p;
+}
+
+err poison(struct ctx *cx, struct ledger *l, err e)
+{
+    l->poisoned = true;
+    pthread_mutex_lock(&l->state_lock);
+    pthread_cond_broadcast(&l->signed_);
+    pthread_cond_broadcast(&l->sealed);
+    pthread_mutex_unlock(&l->state_lock);
+    (void)cx;
+    return e;
+}
+
+err check_poison(struct ctx *cx, const struct ledger *l)
+{
+    if (l->poisoned)
+        return fail(cx, ERR_IO, "an earlier write to the ledger failed; it must be opened again");
+    return ERR_OK;
+}
+
+struct segment_data *segment_data_new(uint64_t number, enum segment_state state)
+{
+    struct segment_data *s = calloc(1, sizeof *s);
+
+    ENSURE(s);
+    s->number = number;
+    s->state = state;
+    s->refs = 1;
+    s->raw = -1;
+    s->count = state == SEGMENT_GROWING ? 0 : SEGMENT_ENTRIES;
+    return s;
+}
+
+void segment_data_close(struct ledger *l, struct segment_data *s)
+{
+    if (!s)
+        return;
+    fs_close(l->options.fs, s->raw);
+    index_builder_close(s->builder);
+    index_reader_close(s->reader);
+    segment_file_close(s->file);
+    fs_unmap(l->options.fs, s->segment_map);
+    fs_unmap(l->options.fs, s->index_map);
+    free(s);
+}
+
+err segments_push(struct ctx *cx, struct ledger *l, struct segment_data *s)
+{
+    LOCK(held, &l->segments_lock);
+
+    if (l->segment_count == l->segment_capacity) {
+        size_t capacity = size_max(64, l->segment_capacity * 2);
+        struct segment_data **more = realloc(l->segments, capacity * sizeof *more);
+        if (!more)
+            return fail(cx, ERR_TOO_LARGE, "there is not enough memory for another segment");
+        l->segments = more;
+        l->segment_capacity = capacity;
+    }
+    l->segments[l->segment_count++] = s;
+    l->sealed_bytes += s->segment_map.n;
+    l->index_bytes += s->index_map.n;
+    return ERR_OK;
+}
+
+err segment_create(struct ctx *cx, struct ledger *l, uint64_t number, struct segment_data **out)
+{
+    SCRATCH(tmp, cx);
+    struct segment_data *s = segment_data_new(number, SEGMENT_GROWING);
+    err e = fs_open(cx, l->options.fs, segment_path(tmp.mem, l, number, "raw"),
+                    FS_WRITE | FS_CREATE | FS_TRUNCATE, &s->raw);
+
+    s->builder = index_builder_open();
+    if (e != ERR_OK) {
+        segment_data_close(l, s);
+        return e;
+    }
+    *out = s;
+    return ERR_OK;
+}
+
+/* Map a whole file; the mapping outlives its handle. */
+static err map_file(struct ctx *cx, struct fs fs, const char *path, str *out)
+{
+    fs_file f;
+
+    TRY(fs_open(cx, fs, path, FS_READ, &f));
+    err e = fs_map(cx, fs, f, out);
+    fs_close(fs, f);
+    return e;
+}
+
+static err open_sealed_parts(struct ctx *cx, struct ledger *l, struct segment_data *s)
+{
+    SCRATCH(tmp, cx);
+    const char *segment = segment_path(tmp.mem, l, s->number, "seg");
+    const char *index = segment_path(tmp.mem, l, s->number, "idx");
+    char why[CTX_DETAIL_BYTES];
+
+    TRY(map_file(cx, l->options.fs, segment, &s->segment_map));
+    err e = segment_file_open(cx, s->segment_map, s->number, &s->file);
+    if (e == ERR_OK) {
+        TRY(map_file(cx, l->options.fs, index, &s->index_map));
+        segment = index;
+        e = index_reader_open(cx, s->index_map, s->number, &s->reader);
+    }
+    if (e != ERR_OK) {
+        memcpy(why, cx->detail, sizeof why);
+        return fail(cx, e, "%s: %.400s", segment, why);
+    }
+    return ERR_OK;
+}
+
+err segment_open_sealed(struct ctx *cx, struct ledger *l, uint64_t number,
+                        struct segment_data **out)
+{
+    struct segment_data *s = segment_data_new(number, SEGMENT_SEALED);
+    err e = open_sealed_parts(cx, l, s);
+
+    if (e != ERR_OK) {
+        segment_data_close(l, s);
+        return e;
+    }
+    *out = s;
+    return ERR_OK;
+}
+
+static err open_files(struct ctx *cx, struct ledger *l)
+{
+    SCRATCH(tmp, cx);
+    struct fs fs = l->options.fs;
+    unsigned flags = l->options.signer ? FS_WRITE | FS_CREATE : FS_READ;
+
+    TRY(fs_mkdir(cx, fs, l->dir));
+    TRY(fs_open(cx, fs, arena_printf(tmp.mem, "%s/lock", l->dir).p, FS_WRITE | FS_CREATE,
+                &l->lock));
+    if (fs_lock(cx, fs, l->lock) != ERR_OK)
+        return fail(cx, ERR_LOCKED, "%s is in use by another process", l->dir);
+    for (unsigned level = 0; level < TREE_FILES; level++) {
+        const char *path = arena_printf(tmp.mem, "%s/tree-%u", l->dir, level).p;
+        err e = fs_open(cx, fs, path, flags, &l->tree[level]);
+        if (e == ERR_NOT_FOUND && level > 2)
+            continue; /* a reader of a small log: the file is not there yet */
+        TRY(e);
+    }
+    TRY(fs_open(cx, fs, arena_printf(tmp.mem, "%s/checkpoints", l->dir).p, flags, &l->checkpoints));
+    return l->options.signer ? fs_sync_dir(cx, fs, l->dir) : ERR_OK;
+}
+
+static struct ledger *ledger_new(const struct ledger_options *options)
+{
+    struct ledger *l = calloc(1, sizeof *l);
+
+    ENSURE(l);
+    l->options = *options;
+    l->dir = strdup(options->dir);
+    l->origin_text = strndup(options->origin.p, options->origin.n);
+    ENSURE(l->dir && l->origin_text);
+    l->options.origin = str_from(l->origin_text);
+    l->lock = l->checkpoints = -1;
+    for (unsigned i = 0; i < TREE_FILES; i++)
+        l->tree[i] = -1;
+    pthread_mutex_init(&l->segments_lock, NULL);
+    pthread_mutex_init(&l->state_lock, NULL);
+    cond_init(&l->grown);
+    cond_init(&l->signed_);
+    cond_init(&l->check_now);
+    cond_init(&l->seal_now);
+    cond_init(&l->sealed);
+    l->cache = bundle_cache_open(options->cache_bytes);
+    if (options->dedup_ids)
+        l->dedup = dedup_open(options->dedup_ids);
+    frontier_init(&l->frontier);
+    return l;
+}
+
+static void stop_threads(struct ledger *l)
+{
+    if (!l->threads_run)
+        return;
+    pthread_mutex_lock(&l->state_lock);
+    l->stopping = true;
+    pthread_cond_broadcast(&l->check_now);
+    pthread_cond_broadcast(&l->seal_now);
+    pthread_mutex_unlock(&l->state_lock);
+    pthread_join(l->sealer, NULL);
+    pthread_join(l->checkpointer, NULL);
+    l->threads_run = false;
+}
+
+void ledger_close(struct ledger *l)
+{
+    if (!l)
+        return;
+    stop_threads(l);
+    for (size_t i = 0; i < l->segment_count; i++)
+        segment_data_close(l, l->segments[i]);
+    free(l->segments);
+    bundle_cache_close(l->cache);
+    dedup_close(l->dedup);
+    for (unsigned i = 0; i < TREE_FILES; i++)
+        fs_close(l->options.fs, l->tree[i]);
+    fs_close(l->options.fs, l->checkpoints);
+    fs_close(l->options.fs, l->lock);
+    free((char *)(uintptr_t)l->dir);
+    free((char *)(uintptr_t)l->origin_text);
+    free(l);
+}
+
+err ledger_open(struct ctx *cx, const struct ledger_options *options, struct ledger **out)
+{
+    struct ledger *l = ledger_new(options);
+    err e = open_files(cx, l);
+
+    if (e == ERR_OK)
+        e = ledger_recover(cx, l);
+    if (e != ERR_OK) {
+        ledger_close(l);
+        return e;
+    }
+    if (options->signer) {
+        l->sealer = thread_start("sealer", sealer_run, l);
+        l->checkpointer = thread_start("checkpointer", checkpointer_run, l);
+        l->threads_run = true;
+    }
+    *out = l;
+    return ERR_OK;
+}
