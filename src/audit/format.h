@@ -45,12 +45,13 @@ struct format_reader;
 struct format_item;
 struct frame;
 
-/* One row of the table.  Only name, doc and file_names are for callers. */
+/* One row of the table.  Only name, doc, file_names and maps are for callers. */
 struct format {
     const char *name;
     const char *doc;
     /* NULL-ended: what file names begin with or, with a leading dot, end with. */
     const char *const *file_names;
+    bool maps;                      /* takes the options `type` and `map` */
     unsigned (*likeness)(str head); /* of the content: 0 no, 1 perhaps, 2 likely, 3 surely */
     /* Finds the end of a record; NULL is the end of the line.  See format_reader.h. */
     bool (*cut)(struct frame *f, str bytes, size_t *out_used);

@@ -2,8 +2,8 @@
  *
  * The first byte tells: '[' is a batch, read element by element in bounded memory; '{' that closes
  * before its line ends is one event a line; '{' that does not is a document, perhaps several.  In a
- * batch or document a raw line end ends a string (it may not stand in one), so that a missing quote
- * spoils one event and not the rest. */
+ * batch or document a raw line end ends a string (it may not stand in one), so that a quote that
+ * is missing before it spoils one event and not the rest. */
 #include "audit/format_reader.h"
 #include "base/clock.h"
 

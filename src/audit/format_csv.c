@@ -257,6 +257,7 @@ const struct format format_csv = {
     .name = "csv",
     .doc = "comma-separated values (RFC 4180) with a header row, columns mapped by option",
     .file_names = csv_names,
+    .maps = true,
     .likeness = csv_likeness,
     .cut = csv_cut,
     .open = csv_open,

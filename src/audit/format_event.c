@@ -46,7 +46,7 @@ void format_event_open(struct format_reader *r, struct buf *out, const struct fo
         str value = e->attribute[i];
 
         if (i == EV_ID && value.n == 0)
-            value = format_event_id(r, 0);
+            value = format_event_id(r, STR_NULL);
         if (i == EV_TIME && e->has_time)
             json_member_time(out, S("time"), e->time_us);
         if (value.n > 0)

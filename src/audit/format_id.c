@@ -110,10 +110,10 @@ str format_digest_hex(struct arena *mem, const str *parts, size_t count)
     return (str){text, 2 * DIGEST_BYTES};
 }
 
-str format_event_id(struct format_reader *r, int64_t salt)
+str format_event_id(struct format_reader *r, str salt)
 {
+    const str parts[] = {salt, S("\n"), r->record.text};
     char text[2 * DIGEST_BYTES + 1];
-    const str parts[] = {{(const char *)&salt, sizeof salt}, r->record.text};
     struct hash h;
     uint64_t key;
 

@@ -87,12 +87,13 @@ static unsigned ndjson_likeness(str head)
     return str_ends(line, S("}")) || line.n >= FORMAT_HEAD_BYTES / 2 ? 2 : 1;
 }
 
-static const char *const ndjson_names[] = {".ndjson", ".jsonl", ".json", NULL};
+static const char *const ndjson_names[] = {".ndjson", ".jsonl", NULL};
 
 const struct format format_ndjson = {
     .name = "ndjson",
     .doc = "one JSON object a line: CloudEvents as they are, others wrapped",
     .file_names = ndjson_names,
+    .maps = true,
     .likeness = ndjson_likeness,
     .record = ndjson_record,
 };

@@ -11,8 +11,11 @@ static const str BOM = STR_INIT("\xEF\xBB\xBF");
 
 /* ---- options ---- */
 
-static err check_options(struct ctx *cx, const struct format_options *o)
+static err check_options(struct ctx *cx, const struct format *f, const struct format_options *o)
 {
+    if (!f->maps && (o->map.n > 0 || o->type.n > 0))
+        return fail(cx, ERR_USAGE, "%s: only ndjson and csv take it, %s has its own",
+                    o->map.n > 0 ? "map" : "type", f->name);
     if (o->record_bytes_max < FORMAT_RECORD_BYTES_MIN)
         return fail(cx, ERR_USAGE, "a record limit of %zu bytes is too small: at least %d",
                     o->record_bytes_max, FORMAT_RECORD_BYTES_MIN);
@@ -44,7 +47,7 @@ static err set_options(struct ctx *cx, struct format_reader *r, const struct for
     r->frame.separator = r->options.separator;
     r->carry.max = r->options.record_bytes_max + JSON_PADDING;
     r->source_text.max = SOURCE_BYTES_MAX;
-    TRY(check_options(cx, &r->options));
+    TRY(check_options(cx, r->format, &r->options));
     return mapping_open(cx, r);
 }
 

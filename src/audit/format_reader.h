@@ -112,7 +112,7 @@ void format_event_put_line(const struct format_reader *r, struct buf *out);
 /* "/host/<host>/<name>" unless the source is an option; valid until it is asked for again. */
 str format_event_source(struct format_reader *r, str host, str name);
 /* The id of a record that has none; `salt` sets records apart whose text is equal. */
-str format_event_id(struct format_reader *r, int64_t salt);
+str format_event_id(struct format_reader *r, str salt);
 str format_digest_hex(struct arena *mem, const str *parts, size_t count); /* 32 digits */
 
 /* item becomes a rejection of the present record; the _at form says "column N: …" first, N being

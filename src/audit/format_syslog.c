@@ -411,7 +411,8 @@ static void open_event(struct format_reader *r, const struct syslog *m, struct b
 {
     struct format_event e = {.time_us = m->time_us, .has_time = m->has_time};
 
-    e.attribute[EV_ID] = format_event_id(r, m->year);
+    if (m->year > 0)
+        e.attribute[EV_ID] = format_event_id(r, arena_printf(r->tmp, "%d", m->year));
     e.attribute[EV_SOURCE] = format_event_source(r, m->host, S("syslog"));
     e.attribute[EV_TYPE] =
         m->app.n > 0 ? arena_printf(r->tmp, "syslog.%.*s", STR_FMT(m->app)) : S("syslog");

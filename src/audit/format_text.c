@@ -2,7 +2,6 @@
 #include "audit/format_reader.h"
 #include "base/clock.h"
 #include <arpa/inet.h>
-#include <stdio.h>
 
 bool text_digits(str s, size_t at, size_t n, int *out)
 {
@@ -44,13 +43,25 @@ bool text_local_time(str s, int32_t zone_offset_s, int64_t *out_us)
     return true;
 }
 
+static void put_digits(char *at, int v, int n)
+{
+    while (n-- > 0) {
+        at[n] = (char)('0' + v % 10);
+        v /= 10;
+    }
+}
+
 bool text_civil_time(const struct civil *c, int32_t zone_offset_s, int64_t *out_us)
 {
-    char text[80];
-    int n = snprintf(text, sizeof text, "%04d-%02d-%02d %02d:%02d:%02d", c->year, c->month, c->day,
-                     c->hour, c->minute, c->second);
+    char text[] = "YYYY-MM-DD hh:mm:ss";
 
-    return text_local_time((str){text, (size_t)n}, zone_offset_s, out_us);
+    put_digits(text, c->year, 4);
+    put_digits(text + 5, c->month, 2);
+    put_digits(text + 8, c->day, 2);
+    put_digits(text + 11, c->hour, 2);
+    put_digits(text + 14, c->minute, 2);
+    put_digits(text + 17, c->second, 2);
+    return text_local_time((str){text, sizeof text - 1}, zone_offset_s, out_us);
 }
 
 /* Digits of a fraction as µs; false if it is anything else. */
