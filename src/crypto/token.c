@@ -31,7 +31,7 @@ static bool is_base62(str s)
 void session_token_make(char out[SESSION_TOKEN_BYTES + 1])
 {
     uint8_t secret[32];
-    CLEANUP(buf_close) struct buf text = BUF(SESSION_TOKEN_BYTES);
+    CLEANUP(buf_close) struct buf text = BUF(2 * SESSION_TOKEN_BYTES);
 
     random_bytes(secret, sizeof(secret));
     base64url_put(&text, secret, sizeof(secret));

@@ -33,10 +33,13 @@ err index_builder_write(struct ctx *cx, const struct index_builder *b, uint64_t 
 /* ---- on disk, for ever ---- */
 struct index_reader;
 
-/* `bytes` (borrowed for the reader's life) are checked: magic, segment number, checksum, bounds of
- * every part that is not checked when used.  CORRUPT names the byte. */
+/* `bytes` (borrowed for the reader's life) are checked in constant time: magic, segment number,
+ * size, the head's checksum, where the parts are.  The parts themselves are checked when used, so
+ * questions may fail.  CORRUPT names the byte. */
 err index_reader_open(struct ctx *cx, str bytes, uint64_t segment, struct index_reader **out);
-void index_reader_close(struct index_reader *r);
+void index_reader_close(struct index_reader *r); /* NULL is a no-op */
+/* The checksum over the whole file: after writing, and when verifying.  CORRUPT. */
+err index_reader_check(struct ctx *cx, const struct index_reader *r);
 
 /* ---- both: borrowed, exactly one of the two is set ---- */
 struct segment_index {

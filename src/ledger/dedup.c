@@ -1,0 +1,286 @@
+/* dedup.c - see dedup.h.
+ *
+ * A slot is a tag (32 bits of the fingerprint, never 0) above the low 32 bits of the index; 0 is
+ * free.  A tag's place is the slot its highest bits say, or the next free one.  So a shard that
+ * doubles is read and written from front to back.
+ *
+ * A slot whose entry has left the window is as good as free for another tag on whose way it lies;
+ * what is left of the old is dropped when the shard would grow. */
+#include "ledger/dedup.h"
+#include <pthread.h>
+#include <stdlib.h>
+
+enum {
+    SHARDS = 256,
+    TAG_BITS = 32,
+    SLOT_BITS_FIRST = 6,
+    SLOT_BITS_MAX = 28,
+    AHEAD = 16, /* slots on their way while loading */
+    LOAD_THREADS = 2,
+    LOAD_PARALLEL_MIN = 1 << 20,
+    FINGERPRINT_SHIFT = 24, /* of the id's hash */
+};
+#define AGE_UNKNOWN (1u << 31)
+
+struct shard {
+    uint64_t *slots;
+    uint32_t bits; /* of the number of slots */
+    uint32_t used;
+};
+
+struct dedup {
+    uint64_t ids_max;
+    struct shard shard[SHARDS];
+};
+
+static uint32_t shard_slots(const struct shard *s)
+{
+    return 1u << s->bits;
+}
+
+static uint32_t used_max(unsigned bits)
+{
+    return (1u << bits) / 4 * 3;
+}
+
+static void shard_open(struct shard *s, uint32_t bits)
+{
+    s->bits = bits;
+    s->used = 0;
+    s->slots = calloc(1u << bits, sizeof *s->slots);
+    ENSURE(s->slots);
+}
+
+struct dedup *dedup_open(uint64_t ids_max)
+{
+    struct dedup *d = calloc(1, sizeof *d);
+
+    ENSURE(d && ids_max <= AGE_UNKNOWN);
+    d->ids_max = ids_max;
+    for (unsigned i = 0; i < SHARDS; i++)
+        shard_open(&d->shard[i], SLOT_BITS_FIRST);
+    return d;
+}
+
+void dedup_close(struct dedup *d)
+{
+    if (!d)
+        return;
+    for (unsigned i = 0; i < SHARDS; i++)
+        free(d->shard[i].slots);
+    free(d);
+}
+
+/* The top 8 of a fingerprint's 40 bits are its shard, the others its tag. */
+static struct shard *shard_of(struct dedup *d, uint64_t fingerprint)
+{
+    return &d->shard[fingerprint >> TAG_BITS & (SHARDS - 1)];
+}
+
+static uint32_t tag_of(uint64_t fingerprint)
+{
+    uint32_t tag = (uint32_t)fingerprint;
+
+    return tag ? tag : 1;
+}
+
+static uint32_t home_of(const struct shard *s, uint32_t tag)
+{
+    return tag >> (TAG_BITS - s->bits);
+}
+
+static uint32_t slot_tag(uint64_t slot)
+{
+    return (uint32_t)(slot >> 32);
+}
+
+/* How many entries ago slot's was, at a log of this size; 2^31 and more: not yet in it. */
+static uint32_t slot_age(uint64_t slot, uint64_t size)
+{
+    return (uint32_t)(size - 1) - (uint32_t)slot;
+}
+
+static bool slot_left(uint64_t slot, uint64_t size, uint64_t ids_max)
+{
+    uint32_t age = slot_age(slot, size);
+
+    return age >= ids_max && age < AGE_UNKNOWN;
+}
+
+size_t dedup_find(const struct dedup *d, uint64_t id_hash, uint64_t size, uint64_t *out_indexes,
+                  size_t max)
+{
+    uint64_t fingerprint = id_hash >> FINGERPRINT_SHIFT;
+    const struct shard *s = &d->shard[fingerprint >> TAG_BITS];
+    uint32_t tag = tag_of(fingerprint), mask = shard_slots(s) - 1;
+    size_t n = 0;
+
+    if (fingerprint == 0)
+        return 0;
+    for (uint32_t i = home_of(s, tag); s->slots[i]; i = (i + 1) & mask) {
+        uint32_t age = slot_age(s->slots[i], size);
+        if (slot_tag(s->slots[i]) != tag || age >= d->ids_max || age >= size)
+            continue;
+        size_t at = n < max ? n++ : n; /* newest first; the oldest falls off the end */
+        for (; at > 0 && out_indexes[at - 1] < size - 1 - age; at--)
+            if (at < max)
+                out_indexes[at] = out_indexes[at - 1];
+        if (at < max)
+            out_indexes[at] = size - 1 - age;
+    }
+    return n;
+}
+
+/* Into the first slot on its way that is free or has left the window. */
+static void shard_put(struct shard *s, uint32_t tag, uint64_t index, uint64_t ids_max)
+{
+    uint32_t mask = shard_slots(s) - 1, i = home_of(s, tag);
+
+    while (s->slots[i] && !slot_left(s->slots[i], index + 1, ids_max))
+        i = (i + 1) & mask;
+    s->used += s->slots[i] == 0;
+    s->slots[i] = (uint64_t)tag << 32 | (uint32_t)index;
+}
+
+/* The same without entries that left the window, with `bits` slots. */
+static void shard_rebuild(struct shard *s, uint32_t bits, uint64_t index, uint64_t ids_max)
+{
+    struct shard old = *s;
+
+    shard_open(s, bits);
+    for (uint32_t i = 0; i < shard_slots(&old); i++) {
+        if (!old.slots[i] || slot_left(old.slots[i], index + 1, ids_max))
+            continue;
+        uint32_t mask = shard_slots(s) - 1, at = home_of(s, slot_tag(old.slots[i]));
+        while (s->slots[at])
+            at = (at + 1) & mask;
+        s->slots[at] = old.slots[i];
+        s->used++;
+    }
+    free(old.slots);
+}
+
+static uint32_t shard_live(const struct shard *s, uint64_t index, uint64_t ids_max)
+{
+    uint32_t live = 0;
+
+    for (uint32_t i = 0; i < shard_slots(s); i++)
+        live += s->slots[i] && !slot_left(s->slots[i], index + 1, ids_max);
+    return live;
+}
+
+/* Room for one more.  Purged only, when that leaves a quarter of the room. */
+static void shard_room(struct shard *s, uint64_t index, uint64_t ids_max)
+{
+    if (LIKELY(s->used < used_max(s->bits)))
+        return;
+    bool purge = shard_live(s, index, ids_max) <= used_max(s->bits) / 4 * 3;
+    uint32_t bits = purge ? s->bits : s->bits + 1;
+    ENSURE(bits <= SLOT_BITS_MAX);
+    shard_rebuild(s, bits, index, ids_max);
+}
+
+void dedup_add(struct dedup *d, uint64_t id_hash, uint64_t index)
+{
+    uint64_t fingerprint = id_hash >> FINGERPRINT_SHIFT;
+
+    if (fingerprint == 0)
+        return;
+    struct shard *s = shard_of(d, fingerprint);
+    shard_room(s, index, d->ids_max);
+    shard_put(s, tag_of(fingerprint), index, d->ids_max);
+}
+
+void dedup_prefetch(const struct dedup *d, uint64_t id_hash)
+{
+    uint64_t fingerprint = id_hash >> FINGERPRINT_SHIFT;
+    const struct shard *s = &d->shard[fingerprint >> TAG_BITS];
+
+    __builtin_prefetch(&s->slots[home_of(s, tag_of(fingerprint))]);
+}
+
+/* ---- loading ---- */
+
+struct load {
+    struct dedup *d;
+    uint64_t first;
+    const uint64_t *fingerprints;
+    size_t count;
+    unsigned part, parts; /* of the shards */
+};
+
+/* Shards grow once, to what their part of the load will need. */
+static void load_reserve(struct load *l)
+{
+    uint64_t index = l->first + l->count - 1;
+
+    for (unsigned i = l->part; i < SHARDS; i += l->parts) {
+        struct shard *s = &l->d->shard[i];
+        uint64_t need = s->used + l->count / SHARDS, bits = s->bits;
+        need += need / 32; /* shards are not all alike */
+        while (used_max((unsigned)bits) < need && bits < SLOT_BITS_MAX)
+            bits++;
+        if (bits > s->bits)
+            shard_rebuild(s, (uint32_t)bits, index, l->d->ids_max);
+    }
+}
+
+static void *load_part(void *arg)
+{
+    struct load *l = arg;
+    size_t waiting[AHEAD], n = 0;
+
+    load_reserve(l);
+    for (size_t i = 0; i < l->count; i++) {
+        uint64_t fingerprint = l->fingerprints[i];
+        if (fingerprint == 0 || (fingerprint >> TAG_BITS) % l->parts != l->part)
+            continue;
+        if (n >= AHEAD) {
+            size_t due = waiting[n % AHEAD];
+            dedup_add(l->d, l->fingerprints[due] << FINGERPRINT_SHIFT, l->first + due);
+        }
+        waiting[n++ % AHEAD] = i;
+        dedup_prefetch(l->d, fingerprint << FINGERPRINT_SHIFT);
+    }
+    for (size_t i = n > AHEAD ? n - AHEAD : 0; i < n; i++) {
+        size_t due = waiting[i % AHEAD];
+        dedup_add(l->d, l->fingerprints[due] << FINGERPRINT_SHIFT, l->first + due);
+    }
+    return NULL;
+}
+
+void dedup_load(struct dedup *d, uint64_t first, const uint64_t *fingerprints, size_t count)
+{
+    struct load l[LOAD_THREADS];
+    pthread_t thread[LOAD_THREADS];
+    unsigned parts = count >= LOAD_PARALLEL_MIN ? LOAD_THREADS : 1;
+
+    if (count == 0)
+        return;
+    for (unsigned i = 0; i < parts; i++) {
+        l[i] = (struct load){d, first, fingerprints, count, i, parts};
+        if (i > 0)
+            ENSURE(pthread_create(&thread[i], NULL, load_part, &l[i]) == 0);
+    }
+    load_part(&l[0]);
+    for (unsigned i = 1; i < parts; i++)
+        pthread_join(thread[i], NULL);
+}
+
+size_t dedup_bytes(const struct dedup *d)
+{
+    size_t n = sizeof *d;
+
+    for (unsigned i = 0; i < SHARDS; i++)
+        n += shard_slots(&d->shard[i]) * sizeof(uint64_t);
+    return n;
+}
+
+uint64_t dedup_count(const struct dedup *d)
+{
+    uint64_t n = 0;
+
+    for (unsigned i = 0; i < SHARDS; i++)
+        n += d->shard[i].used;
+    return n;
+}

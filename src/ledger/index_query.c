@@ -1,0 +1,344 @@
+/* index_query.c - the questions of index.h, asked of a builder or of a reader. */
+#include "ledger/index_values.h"
+#include <endian.h>
+
+enum { LANES = 8, STRIDE = 4 * LANES, WORD_BITS = 64, GATHER = 1024 };
+
+uint32_t index_count(struct segment_index ix)
+{
+    return ix.builder ? index_builder_count(ix.builder) : ix.reader->entries;
+}
+
+bool index_time_range(struct segment_index ix, enum index_time which, int64_t *out_min,
+                      int64_t *out_max)
+{
+    if (ix.builder)
+        return builder_time_range(ix.builder, which, out_min, out_max);
+    *out_min = ix.reader->times_min[which];
+    *out_max = ix.reader->times_max[which];
+    return true;
+}
+
+/* ---- collecting positions ---- */
+
+/* Rising positions on their way into a set, many at a time. */
+struct gather {
+    roaring_bitmap_t *into;
+    uint32_t n;
+    uint32_t position[GATHER];
+};
+
+static void gather_end(struct gather *g)
+{
+    roaring_bitmap_add_many(g->into, g->n, g->position);
+    g->n = 0;
+}
+
+static inline void gather_put(struct gather *g, uint32_t position)
+{
+    if (UNLIKELY(g->n == GATHER))
+        gather_end(g);
+    g->position[g->n++] = position;
+}
+
+/* ---- values in memory ---- */
+
+typedef uint16_t lanes __attribute__((vector_size(LANES * sizeof(uint16_t))));
+
+/* Whether any of the next STRIDE numbers is this one. */
+static inline bool any_is(const uint16_t *column, lanes number)
+{
+    lanes v[STRIDE / LANES];
+    uint64_t halves[2];
+
+    memcpy(v, column, sizeof v);
+    lanes same = (lanes)((v[0] == number) | (v[1] == number) | (v[2] == number) | (v[3] == number));
+    memcpy(halves, &same, sizeof halves);
+    return halves[0] | halves[1];
+}
+
+static void scan_for(const struct builder_view *v, uint32_t number, roaring_bitmap_t *into)
+{
+    struct gather g = {.into = into};
+    lanes all = (lanes){0} + (uint16_t)number;
+    uint32_t at = table_value(&v->b->attr[v->attr], number)->first;
+
+    for (; at < v->count; at++) {
+        while (at % STRIDE == 0 && at + STRIDE <= v->count && !any_is(v->column + at, all))
+            at += STRIDE;
+        if (at < v->count && v->column[at] == number && view_has(v, at))
+            gather_put(&g, at);
+    }
+    gather_end(&g);
+}
+
+static void scan_for_prefix(struct arena *tmp, const struct builder_view *v, str prefix,
+                            roaring_bitmap_t *into)
+{
+    struct gather g = {.into = into};
+    uint64_t *wanted = arena_new(tmp, uint64_t, SEGMENT_ENTRIES / WORD_BITS);
+
+    for (uint32_t i = 0; i < v->values; i++) {
+        const struct value *value = table_value(&v->b->attr[v->attr], i);
+        if (str_starts((str){value->p, value->n}, prefix))
+            wanted[i / WORD_BITS] |= 1ull << i % WORD_BITS;
+    }
+    for (uint32_t i = 0; i < v->count; i++) {
+        uint16_t number = v->column[i];
+        if ((wanted[number / WORD_BITS] >> number % WORD_BITS & 1) && view_has(v, i))
+            gather_put(&g, i);
+    }
+    gather_end(&g);
+}
+
+static void builder_lookup(struct arena *tmp, const struct index_builder *b, enum attr attr,
+                           str value, bool prefix, roaring_bitmap_t *into)
+{
+    uint32_t number = prefix ? 0 : builder_find(b, attr, value);
+    struct builder_view v = builder_view(b, attr); /* after the find: it has what was found */
+
+    if (!v.column)
+        return;
+    if (prefix)
+        scan_for_prefix(tmp, &v, value, into);
+    else if (number != UINT32_MAX)
+        scan_for(&v, number, into);
+}
+
+/* ---- values in a file ---- */
+
+static err reader_lookup(struct ctx *cx, const struct index_reader *r, enum attr attr, str value,
+                         bool prefix, roaring_bitmap_t *into)
+{
+    struct values v;
+    struct values_cursor c;
+    uint32_t block;
+    bool more;
+
+    if (str_is_null(r->attr[attr]))
+        return ERR_OK;
+    TRY(values_open(cx, r, attr, &v));
+    TRY(values_block(cx, &v, value, &block));
+    TRY(values_seek(cx, &v, block, &c));
+    uint32_t end = prefix ? v.count : (block + 1) * VALUES_PER_BLOCK;
+    while (c.next < end) {
+        TRY(values_next(cx, &c, &more));
+        if (!more)
+            break;
+        bool hit = prefix ? str_starts(c.value, value) : str_eq(c.value, value);
+        if (hit && !posting_add(cx->tmp, &c.posting, into))
+            return index_corrupt(cx, r, "positions", v.longs.p);
+        if (!hit && str_cmp(c.value, value) > 0)
+            break;
+    }
+    return ERR_OK;
+}
+
+err index_lookup(struct ctx *cx, struct segment_index ix, enum attr attr, str value, bool prefix,
+                 roaring_bitmap_t *into)
+{
+    SCRATCH(tmp, cx);
+
+    if (ix.reader)
+        return reader_lookup(cx, ix.reader, attr, value, prefix, into);
+    builder_lookup(tmp.mem, ix.builder, attr, value, prefix, into);
+    return ERR_OK;
+}
+
+/* ---- every value ---- */
+
+static err builder_items(struct ctx *cx, const struct index_builder *b, enum attr attr,
+                         index_item_visit *visit, void *state)
+{
+    struct builder_view v = builder_view(b, attr);
+
+    if (!v.column)
+        return ERR_OK;
+    uint32_t *order = arena_new(cx->tmp, uint32_t, v.values);
+    uint32_t *start = arena_new(cx->tmp, uint32_t, v.values + 1);
+    uint32_t *positions = arena_new(cx->tmp, uint32_t, v.count);
+    view_sort(cx->tmp, &v, order);
+    view_group(&v, start, positions);
+    for (uint32_t i = 0; i < v.values; i++) {
+        const struct value *value = table_value(&b->attr[attr], order[i]);
+        uint32_t from = start[order[i]];
+        struct index_item item = {.value = {value->p, value->n},
+                                  .count = start[order[i] + 1] - from,
+                                  .positions = positions + from};
+        TRY(visit(cx, state, &item));
+    }
+    return ERR_OK;
+}
+
+static err reader_items(struct ctx *cx, const struct index_reader *r, enum attr attr,
+                        index_item_visit *visit, void *state)
+{
+    struct values v;
+    struct values_cursor c;
+    bool more;
+
+    if (str_is_null(r->attr[attr]))
+        return ERR_OK;
+    TRY(values_open(cx, r, attr, &v));
+    TRY(values_seek(cx, &v, 0, &c));
+    for (;;) {
+        TRY(values_next(cx, &c, &more));
+        if (!more)
+            return ERR_OK;
+        struct index_item item = {
+            .value = c.value, .count = c.posting.count, .posting = &c.posting};
+        TRY(visit(cx, state, &item));
+    }
+}
+
+err index_items(struct ctx *cx, struct segment_index ix, enum attr attr, index_item_visit *visit,
+                void *state)
+{
+    SCRATCH(tmp, cx);
+
+    return ix.reader ? reader_items(cx, ix.reader, attr, visit, state)
+                     : builder_items(cx, ix.builder, attr, visit, state);
+}
+
+const uint32_t *index_item_positions(const struct index_item *item, uint32_t *room)
+{
+    if (item->positions)
+        return item->positions;
+    return posting_positions(item->posting, room) ? room : NULL;
+}
+
+struct values_visit {
+    struct segment_index ix;
+    index_visit *visit;
+    void *state;
+    uint32_t *room;
+};
+
+static void bitmap_cleanup(roaring_bitmap_t **b)
+{
+    roaring_bitmap_free(*b);
+}
+
+static err visit_as_bitmap(struct ctx *cx, void *state, const struct index_item *item)
+{
+    const struct values_visit *v = state;
+    CLEANUP(bitmap_cleanup) roaring_bitmap_t *bitmap = roaring_bitmap_create();
+    const uint32_t *positions = index_item_positions(item, v->room);
+
+    ENSURE(bitmap);
+    if (!positions)
+        return index_corrupt(cx, v->ix.reader, "positions", v->ix.reader->bytes.p);
+    roaring_bitmap_add_many(bitmap, item->count, positions);
+    return v->visit(cx, v->state, item->value, bitmap);
+}
+
+err index_values(struct ctx *cx, struct segment_index ix, enum attr attr, index_visit *visit,
+                 void *state)
+{
+    SCRATCH(tmp, cx);
+    struct values_visit v = {ix, visit, state, arena_new(tmp.mem, uint32_t, SEGMENT_ENTRIES)};
+
+    return index_items(cx, ix, attr, visit_as_bitmap, &v);
+}
+
+/* ---- times and fingerprints ---- */
+
+struct time_filter {
+    int64_t from_us, to_us; /* 0 is open */
+};
+
+static bool in_time(const struct time_filter *f, int64_t us)
+{
+    return (f->from_us == 0 || us >= f->from_us) && (f->to_us == 0 || us < f->to_us);
+}
+
+static void filter_times(const struct time_filter *f, const int64_t *times, uint32_t first,
+                         uint32_t n, roaring_bitmap_t *into)
+{
+    struct gather g = {.into = into};
+
+    for (uint32_t i = 0; i < n; i++)
+        if (in_time(f, times[i]))
+            gather_put(&g, first + i);
+    gather_end(&g);
+}
+
+/* Chunk by chunk: outside, inside, or to be read. */
+static err reader_lookup_time(struct ctx *cx, const struct index_reader *r, enum index_time which,
+                              const struct time_filter *f, roaring_bitmap_t *into)
+{
+    int64_t *times = arena_new(cx->tmp, int64_t, TIME_CHUNK), min, max;
+
+    for (uint32_t c = 0; c < time_chunks(r->entries); c++) {
+        uint32_t first = c * TIME_CHUNK;
+        uint32_t n = (uint32_t)size_min(TIME_CHUNK, r->entries - first);
+        if (!times_bounds(&r->times[which], c, &min, &max))
+            return index_corrupt(cx, r, "times", r->times[which].bytes.p);
+        if ((f->from_us && max < f->from_us) || (f->to_us && min >= f->to_us))
+            continue;
+        if (in_time(f, min) && in_time(f, max)) {
+            roaring_bitmap_add_range_closed(into, first, first + n - 1);
+            continue;
+        }
+        if (!times_read(cx->tmp, &r->times[which], c, times))
+            return index_corrupt(cx, r, "times", r->times[which].bytes.p);
+        filter_times(f, times, first, n, into);
+    }
+    return ERR_OK;
+}
+
+err index_lookup_time(struct ctx *cx, struct segment_index ix, enum index_time which,
+                      int64_t from_us, int64_t to_us, roaring_bitmap_t *into)
+{
+    SCRATCH(tmp, cx);
+    struct time_filter f = {from_us, to_us};
+    int64_t min, max;
+    uint32_t count = index_count(ix);
+
+    if (count == 0 || !index_time_range(ix, which, &min, &max))
+        return ERR_OK;
+    if ((from_us && max < from_us) || (to_us && min >= to_us))
+        return ERR_OK;
+    if (in_time(&f, min) && in_time(&f, max)) {
+        roaring_bitmap_add_range_closed(into, 0, count - 1);
+        return ERR_OK;
+    }
+    if (ix.reader)
+        return reader_lookup_time(cx, ix.reader, which, &f, into);
+    filter_times(&f, ix.builder->times[which], 0, count, into);
+    return ERR_OK;
+}
+
+err index_times(struct ctx *cx, struct segment_index ix, enum index_time which, int64_t *out,
+                size_t count)
+{
+    SCRATCH(tmp, cx);
+
+    ENSURE(count <= index_count(ix));
+    if (ix.builder) {
+        memcpy(out, ix.builder->times[which], count * sizeof *out);
+        return ERR_OK;
+    }
+    int64_t *times = arena_new(tmp.mem, int64_t, TIME_CHUNK);
+    for (uint32_t c = 0; (size_t)c * TIME_CHUNK < count; c++) {
+        size_t first = (size_t)c * TIME_CHUNK, n = size_min(TIME_CHUNK, count - first);
+        if (!times_read(tmp.mem, &ix.reader->times[which], c, times))
+            return index_corrupt(cx, ix.reader, "times", ix.reader->times[which].bytes.p);
+        memcpy(out + first, times, n * sizeof *out);
+    }
+    return ERR_OK;
+}
+
+err index_fingerprints(struct ctx *cx, struct segment_index ix, uint64_t *out, size_t count)
+{
+    (void)cx;
+    ENSURE(count <= index_count(ix));
+    const char *p = ix.builder ? (const char *)ix.builder->fingerprints : ix.reader->fingerprints.p;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t fingerprint = 0;
+        if (p)
+            memcpy(&fingerprint, p + i * FINGERPRINT_BYTES, FINGERPRINT_BYTES);
+        out[i] = le64toh(fingerprint);
+    }
+    return ERR_OK;
+}
