@@ -180,7 +180,9 @@ static void end_record(struct format_reader *r, str piece)
         return;
     }
     buf_put(&r->carry, piece);
-    set_text(r, buf_str(&r->carry), buf_reserve(&r->carry, JSON_PADDING) ? JSON_PADDING : 0);
+    bool padded = buf_reserve(&r->carry, JSON_PADDING); /* may move it */
+
+    set_text(r, buf_str(&r->carry), padded ? JSON_PADDING : 0);
 }
 
 /* Sets r->record; false when the fed bytes end before one does. */
