@@ -154,11 +154,12 @@ static void read_quoted(struct fields *f)
         f->nested = false;
 }
 
+/* The length of the key that begins the text, which is ASCII; 0 if there is none. */
 static size_t key_bytes(str s)
 {
     size_t n = 0;
 
-    while (n < s.n && memchr("= \"'", s.p[n], 4) == NULL)
+    while (n < s.n && s.p[n] > ' ' && s.p[n] < 0x7f && memchr("=\"'", s.p[n], 3) == NULL)
         n++;
     return n > 0 && n < s.n && s.p[n] == '=' ? n : 0;
 }

@@ -132,6 +132,9 @@ static err name_columns(struct ctx *cx, struct format_reader *r, struct csv *csv
 
         csv->names[i] =
             name.n > 0 ? arena_str(r->mem, name) : arena_printf(r->mem, "column_%zu", i + 1);
+        if (!str_is_utf8(name))
+            return fail(cx, ERR_INVALID, "the name of column %zu of the header is not UTF-8",
+                        i + 1);
         for (size_t k = 0; k < i; k++)
             if (str_eq(csv->names[i], csv->names[k]))
                 return fail(cx, ERR_INVALID, "columns %zu and %zu of the header are both '%.*s'",

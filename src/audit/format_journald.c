@@ -18,7 +18,6 @@ enum field {
     J_UID,
     J_AUDIT_SESSION,
     J_SESSION,
-    J_LEVEL,
     J_COUNT,
 };
 
@@ -34,7 +33,6 @@ static const str field_names[J_COUNT] = {
     [J_UID] = STR_INIT("_UID"),
     [J_AUDIT_SESSION] = STR_INIT("_AUDIT_SESSION"),
     [J_SESSION] = STR_INIT("_SYSTEMD_SESSION"),
-    [J_LEVEL] = STR_INIT("level"), /* ours: journal fields are in capitals */
 };
 
 /* The bytes of an array of numbers below 256; null if it is anything else. */
@@ -106,10 +104,13 @@ static struct format_event event_of(struct format_reader *r, const str *f, unsig
     return e;
 }
 
+/* Fields of the journal are in capitals; should there be a `level` all the same, it stays. */
 static void put_fields(struct format_reader *r, struct json object, str level, struct buf *out)
 {
+    struct json given;
+
     json_open(out, '{');
-    if (level.n > 0)
+    if (level.n > 0 && !json_get(object, S("level"), &given))
         json_member_str(out, S("level"), level);
     for (struct json_iter it = json_iter(object); json_next(&it);) {
         str bytes = json_kind(it.value) == JSON_ARRAY ? bytes_of(r->tmp, it.value) : STR_NULL;
@@ -144,8 +145,7 @@ static err journald_record(struct ctx *cx, struct format_reader *r, struct buf *
 
     e.time_us = (int64_t)us;
     format_event_open(r, out, &e);
-    put_fields(r, object,
-               fields[J_LEVEL].n > 0 ? STR_NULL : format_severity_name((unsigned)priority), out);
+    put_fields(r, object, format_severity_name((unsigned)priority), out);
     return format_event_done(out, item);
 }
 

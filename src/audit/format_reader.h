@@ -198,5 +198,5 @@ str text_word(struct scan *s); /* to the next blank, which is passed as well; em
 bool text_char(struct scan *s, char c);
 static inline str text_rest(const struct scan *s)
 {
-    return (str){s->s.p + s->at, s->s.n - s->at};
+    return str_slice(s->s, s->at, s->s.n);
 }

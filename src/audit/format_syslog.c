@@ -100,12 +100,13 @@ static bool read_priority(struct syslog *m)
     m->priority = NO_PRIORITY;
     if (!str_starts(rest, S("<")))
         return true;
-    str number = str_slice(rest, 1, str_find_char(rest, '>'));
+    size_t end = str_find_char(rest, '>');
+    str number = str_slice(rest, 1, end);
 
-    if (number.n > 3 || !str_to_u64(number, &n) || n > PRIORITY_MAX)
+    if (end == rest.n || number.n > 3 || !str_to_u64(number, &n) || n > PRIORITY_MAX)
         return expected(m, m->s.at, "a priority from <0> to <191>");
     m->priority = (unsigned)n;
-    m->s.at += number.n + 2;
+    m->s.at += end + 1;
     return true;
 }
 
@@ -286,12 +287,13 @@ static bool read_value(struct arena *tmp, struct scan *s, str *out)
     return text_char(s, '"');
 }
 
+/* The name of an element or parameter: printable ASCII but '=', ']' and quotes. */
 static str read_name(struct scan *s)
 {
     str rest = text_rest(s);
     size_t n = 0;
 
-    while (n < rest.n && (unsigned char)rest.p[n] > ' ' && !memchr("=]\"", rest.p[n], 3))
+    while (n < rest.n && rest.p[n] > ' ' && rest.p[n] < 0x7f && !memchr("=]\"", rest.p[n], 3))
         n++;
     s->at += n;
     return str_slice(rest, 0, n);

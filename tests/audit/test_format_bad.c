@@ -51,6 +51,7 @@ static const struct bad bads[] = {
 
     {"syslog", "<192>1 - - - - - -", "1 0  | column 1: expected a priority from <0> to <191>"},
     {"syslog", "<1x>1 - - - - - -", "1 0  | column 1: expected a priority from <0> to <191>"},
+    {"syslog", "<34", "1 0  | column 1: expected a priority from <0> to <191>"},
     {"syslog", "<>Nov 20 08:15:30 h x", "1 0  | column 1: expected a priority from <0> to <191>"},
     {"syslog", "<34>1 2026-11-20 h a p m -", "1 0  | column 7: expected a time as in RFC 3339 or -"},
     {"syslog", "<34>1 Nov 20 h a p m -", "1 0  | column 7: expected a time as in RFC 3339 or -"},
@@ -65,6 +66,7 @@ static const struct bad bads[] = {
     {"syslog", "<34>1 - h a p m [] x", "1 0  | column 18: expected the name of an element, once"},
     {"syslog", "<34>1 - h a p m [x][x]", "1 0  | column 21: expected the name of an element, once"},
     {"syslog", "<34>1 - h a p m [x", "1 0  | column 19: expected a ']' or a blank and a parameter"},
+    {"syslog", "<34>1 - h a p m [x \xe9=\"\"]", "1 0  | column 20: expected a parameter like name=\"value\""},
     {"syslog", "<34>1 - h a p m [x a]", "1 0  | column 21: expected a parameter like name=\"value\""},
     {"syslog", "<34>1 - h a p m [x a=1]", "1 0  | column 22: expected a value in quotes"},
     {"syslog", "<34>1 - h a p m [x a=\"1]", "1 0  | column 25: expected a value in quotes"},
@@ -176,6 +178,8 @@ TEST(a_bad_header_fails_the_input)
     } headers[] = {
         {"ts,action,note\n", "fail INVALID map: the header has no column 'object'; the first is 'ts'\n"},
         {"ts,ts,action,object\n", "fail INVALID columns 1 and 2 of the header are both 'ts'\n"},
+        {"ts,caf\xe9,action,object\n",
+         "fail INVALID the name of column 2 of the header is not UTF-8\n"},
         {"ts,\"action\n", "fail INVALID the header row cannot be read: column 4: this quote is never closed\n"},
     };
     /* clang-format on */
