@@ -98,10 +98,11 @@ static void make(struct maker *m, struct entry_batch *b)
 {
     static const char *const outcomes[] = {"success", "failure", "denied"};
     struct session s = m->kind == LOG_SESSIONS ? pick_session(m) : new_session(m);
-    uint32_t subject = m->kind == LOG_SESSIONS ? skewed(&m->dice, SUBJECTS)
+    uint32_t subject = m->kind == LOG_SESSIONS   ? skewed(&m->dice, SUBJECTS)
                        : m->kind == LOG_DISTINCT ? (uint32_t)m->made
                                                  : dice_below(&m->dice, SUBJECTS);
-    uint32_t address = m->kind == LOG_DISTINCT ? (uint32_t)m->made * 7 : s.address * 2654435761u;
+    uint32_t address =
+        m->kind == LOG_DISTINCT ? (uint32_t)m->made * 2654435761u : s.address * 2654435761u;
     uint32_t luck = dice_below(&m->dice, 100);
     struct plain_entry e = {.recorded_us = m->now_us,
                             .time_us = m->now_us / 1000 * 1000 - dice_below(&m->dice, 5) * 1000,
@@ -152,12 +153,12 @@ static void look_up(struct ctx *cx, enum log_kind kind, const char *what, struct
     int64_t start = clock_mono_ns();
 
     for (unsigned i = 0; i < LOOKUPS; i++) {
-        roaring_bitmap_t *hits = roaring_bitmap_create();
+        static struct positions hits;
+        positions_clear(&hits);
         const struct entry_meta *m = &b->meta[dice_below(&dice, (uint32_t)b->count)];
-        ENSURE(index_lookup(cx, ix, attr, entry_batch_value(b, &m->attr[attr]), false, hits) ==
+        ENSURE(index_lookup(cx, ix, attr, entry_batch_value(b, &m->attr[attr]), false, &hits) ==
                ERR_OK);
-        found += roaring_bitmap_get_cardinality(hits);
-        roaring_bitmap_free(hits);
+        found += positions_next(&hits, 0) != POSITION_NONE;
     }
     ENSURE(found >= LOOKUPS);
     char name[64];
