@@ -181,6 +181,7 @@ static err begin_body(struct conn *c, struct exchange *x)
     if (x->rq.route->body == BODY_STREAM && (n < 0 || n > STREAM_GATHER_BYTES)) {
         TRY(exchange_stream_body(x));
         x->intake = INTAKE_STREAM;
+        conn_wait(c, WAIT_STREAM);
         return dispatch(x);
     }
     x->intake = INTAKE_GATHER;
@@ -250,8 +251,8 @@ static enum MHD_Result on_body(struct conn *c, struct exchange *x, const char *p
         used = gather(c, x, bytes);
     else if (x->intake == INTAKE_PARTING && x->received > PARTING_BYTES_MAX)
         return MHD_NO;
-    if (x->intake != INTAKE_STREAM && x->intake != INTAKE_PARTING)
-        conn_wait(c, WAIT_BODY);
+    if (x->intake != INTAKE_PARTING && !c->suspended)
+        conn_wait(c, x->intake == INTAKE_STREAM ? WAIT_STREAM : WAIT_BODY);
     x->received += used;
     metric_add(&http_received, (int64_t)used);
     *n -= used;
@@ -344,6 +345,7 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **state,
             send_raw(c, c->x);
         exchange_leave(c->x);
     }
+    /* Closed while making a response, the library would clean up only at some later event. */
     conn_wait(c, how == MHD_REQUEST_TERMINATED_COMPLETED_OK ? WAIT_IDLE : WAIT_CLOSED);
 }
 
@@ -416,24 +418,10 @@ static size_t leave_escaped(void *cls, struct MHD_Connection *mhd, char *text)
     return strlen(text);
 }
 
-/* In epoll mode the library forgets a connection that it closed while making a response: without an
- * event it would be cleaned up at some later time.  A resumption makes it look. */
-static void remind(struct conn *c)
-{
-    if (!c->suspended)
-        MHD_suspend_connection(c->mhd);
-    c->suspended = false;
-    MHD_resume_connection(c->mhd);
-}
-
 void conn_expired(struct conn *c, enum wait was)
 {
     struct exchange *x = c->x;
 
-    if (was == WAIT_CLOSED) {
-        remind(c);
-        return;
-    }
     if (was != WAIT_IDLE)
         http_count_refusal(REFUSED_SLOW);
     if (was == WAIT_HEAD)

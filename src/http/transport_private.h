@@ -31,6 +31,7 @@ enum {
     KEPT_EXCHANGES = 256,
     STREAM_BEAT_S = 15,
 };
+#define LOOK_NS INT64_C(250000000)
 
 /* A note from any thread to a loop: it is in the loop's list once, however many bits are set. */
 enum { POST_QUEUED = 1, POST_DONE = 2, POST_BEGIN = 4, POST_ROOM = 8, POST_MORE = 16,
@@ -42,13 +43,17 @@ struct post {
     void (*take)(struct post *p, unsigned bits); /* on the loop's thread */
 };
 
-/* Connections that wait for the client, oldest first. */
+/* Connections that wait for the client, oldest first.  All but the last begin in WAIT_LOOK: when
+ * nothing has come for a moment the library is made to read once more, because in its edge-triggered
+ * mode it overlooks the end of a stream that arrives together with the last bytes. */
 enum wait {
     WAIT_NONE,
-    WAIT_IDLE, /* for a request */
-    WAIT_HEAD,
-    WAIT_BODY,
-    WAIT_CLOSED, /* for the library to notice that it has closed the connection */
+    WAIT_LOOK,
+    WAIT_IDLE,   /* for a request */
+    WAIT_HEAD,   /* for the rest of a head */
+    WAIT_BODY,   /* for the rest of a body */
+    WAIT_STREAM, /* the same, but it is the handler that loses patience */
+    WAIT_CLOSED, /* for the library to clean up */
     WAITS,
 };
 
@@ -65,7 +70,7 @@ struct conn {
     struct buf target; /* of the request that is arriving, before it is taken apart */
     struct conn *earlier, *later; /* in its wait list */
     struct conn *prev, *next;     /* of all */
-    enum wait wait;
+    enum wait wait, wait_next; /* the list it is in, and the one after WAIT_LOOK */
     int64_t since_ns;
     bool suspended;
     char peer[INET6_ADDRSTRLEN];
@@ -122,6 +127,7 @@ struct loop {
     struct live *live_first, *live_last; /* streams, next heartbeat first */
     struct live *graves;
     int64_t accept_again_ns; /* 0: accepting */
+    bool resumed;            /* a connection, since the daemon ran */
     atomic_bool drained;
     bool broken;
 };
@@ -148,6 +154,7 @@ void post(struct loop *l, struct post *p, unsigned bits); /* any thread */
 void conn_wait(struct conn *c, enum wait wait); /* anew, from now */
 void conn_suspend(struct conn *c);
 void conn_resume(struct conn *c);
+void conn_remind(struct conn *c); /* makes the library look at it in the next round */
 
 /* connection.c */
 struct MHD_Daemon *connection_daemon(struct loop *l);
