@@ -1,4 +1,5 @@
-/* loop.c - the thread that moves bytes: waits, accepts, runs its daemon, takes notes, watches the clock.
+/* loop.c - the thread that moves bytes: waits, accepts, runs its daemon, takes notes, watches the
+ * clock.
  *
  * The daemon runs without a thread of its own (see docs/design on why); its epoll descriptor is one
  * of those that this loop waits for.  Connections are accepted here and not by the library, so that
@@ -360,8 +361,7 @@ err loop_open(struct ctx *cx, struct loop *l, struct transport *t, int listen_fd
     l->daemon = connection_daemon(l);
     if (l->epoll_fd < 0 || l->event_fd < 0 || !l->daemon)
         return fail_errno(cx, ERR_IO, "starting a loop");
-    const union MHD_DaemonInfo *info =
-        MHD_get_daemon_info(l->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(l->daemon, MHD_DAEMON_INFO_EPOLL_FD);
     if (!watch(l, l->listen_fd, &l->listen_fd) || !watch(l, l->event_fd, &l->event_fd) ||
         !watch(l, info->epoll_fd, &l->daemon))
         return fail_errno(cx, ERR_IO, "watching the sockets of a loop");
