@@ -225,7 +225,7 @@ static void check_not_in(str text, str secret, const char *where)
     if (str_find(text, secret) == text.n)
         return;
     print_error("a secret is in %s\n", where);
-    fail_msg("a secret was told");
+    _fail(__FILE__, __LINE__);
 }
 
 void server_check_nowhere(struct ctx *cx, struct server *s, str secret)
