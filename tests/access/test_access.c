@@ -675,30 +675,49 @@ static void *hammer(void *arg)
     return NULL;
 }
 
+static void flood(struct flood *f)
+{
+    pthread_t t[8];
+
+    f->busy = f->refused = f->other = 0;
+    for (size_t i = 0; i < COUNT(t); i++)
+        t[i] = thread_start("hammer", hammer, f);
+    for (size_t i = 0; i < COUNT(t); i++)
+        pthread_join(t[i], NULL);
+    CHECK_EQ(f->other, 0);
+    CHECK_EQ(f->busy + f->refused, 80);
+}
+
+/* While one password is being checked nobody else gets in; then the flood goes on and is one event
+ * at its begin and one when the minute is over. */
 TEST(a_flood_of_logins_is_turned_away_and_noted_once_a_minute)
 {
     struct server *s = server_open(cx, dir);
     struct flood f = {.server = s};
-    pthread_t t[8];
 
     server_user(cx, s, "alice", "viewer");
-    s->options.password = (struct password_options){.memory_kib = 1024, .passes = 2};
     s->options.password_threads = 1;
-    s->options.password_waiting_max = 1;
+    s->options.password_waiting_max = 0;
     server_restart(cx, s);
-    for (size_t i = 0; i < COUNT(t); i++)
-        t[i] = thread_start("hammer", hammer, &f);
-    for (size_t i = 0; i < COUNT(t); i++)
-        pthread_join(t[i], NULL);
-    CHECK_EQ(f.other, 0);
-    CHECK(f.busy > 0 && f.refused > 0);
-    CHECK_EQ(f.busy + f.refused, 80);
+    CHECK_OK(gate_enter(cx, &s->app.access->gate, 0));
+    flood(&f);
+    CHECK_EQ(f.busy, 80);
+    CHECK_STR(reply_header(post(cx, s, "/api/v1/session",
+                                "{\"username\":\"bob\",\"password\":\"" PASSWORD "\"}"),
+                           "Retry-After"),
+              S("1"));
+    gate_leave(&s->app.access->gate);
+    CHECK_EQ(server_count(cx, s, "session.refused"), 0);
+
+    flood(&f);
+    CHECK(f.refused > 0);
     CHECK_EQ(server_count(cx, s, "session.refused"), 1);
     server_pass(61 * SECOND);
     for (const struct job *j = access_jobs; j->name; j++)
         CHECK_OK(j->run(cx, &s->app));
-    CHECK_EQ(server_count(cx, s, "session.refused"), 2);
-    CHECK_HOLDS(server_events(cx, s), arena_printf(cx->mem, "\"count\":%d", f.refused - 1).p);
+    CHECK_EQ(server_count(cx, s, "session.refused"), f.refused > 1 ? 2 : 1);
+    if (f.refused > 1)
+        CHECK_HOLDS(server_events(cx, s), arena_printf(cx->mem, "\"count\":%d", f.refused - 1).p);
     server_close(cx, s);
 }
 
