@@ -12,6 +12,7 @@
 #include <stdint.h>
 /* after the four above */
 #include <cmocka.h>
+#undef fail /* base/err.h has the name; a test says CHECK(false) */
 
 typedef void test_fn(struct ctx *cx, const char *dir);
 void test_register(const char *name, const char *file, test_fn *run);

@@ -38,6 +38,7 @@ void ctx_clear_error(struct ctx *cx)
     cx->detail[0] = 0;
     cx->issues = NULL;
     cx->issue_count = 0;
+    cx->members = STR_NULL;
 }
 
 void ctx_add_issue(struct ctx *cx, str pointer, const char *fmt, ...)

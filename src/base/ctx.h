@@ -23,6 +23,7 @@ struct ctx {
     char request_id[CTX_REQUEST_ID_BYTES]; /* "" outside requests */
     struct issue *issues;                  /* arena `mem`; all places that were found wrong */
     size_t issue_count;
+    str members; /* what a failure tells beside its detail: JSON members `"a":1,"b":2`, or null */
 };
 
 /* Owned: ctx_close().  `limit_bytes` bounds what inputs may allocate in `mem` (0: no bound). */

@@ -12,7 +12,13 @@
 struct app;   /* what handlers may reach; see writer/app.h */
 struct route; /* http/route.h */
 
-enum { REQUEST_ARGS_MAX = 4, REQUEST_HEADERS_MAX = 100, RESPONSE_HEADERS_MAX = 24 };
+enum {
+    REQUEST_ARGS_MAX = 4,
+    REQUEST_HEADERS_MAX = 100,
+    REQUEST_PARAMS_MAX = 64,
+    RESPONSE_HEADERS_MAX = 24,
+    RESPONSE_BODY_BYTES_MAX = 128 << 20, /* of one that is not streamed */
+};
 
 enum http_method {
     HTTP_GET,
@@ -48,13 +54,16 @@ struct body_source {
 struct request {
     enum http_method method;
     str method_text;
-    str path;  /* percent-decoded, without the query */
+    str path;  /* from the carrier as received, without the query; the router percent-decodes it */
     str query; /* raw, behind the '?' */
     const struct header *headers;
     size_t header_count;
-    str body;                  /* whole body of BODY_JSON and BODY_RAW routes */
+    /* Whole body of BODY_JSON and BODY_RAW routes, and of a BODY_STREAM route when it was short and
+     * is all there (then `source` gives the same bytes); else null.  JSON_PADDING readable bytes
+     * follow it. */
+    str body;
     struct body_source source; /* of BODY_STREAM routes */
-    int64_t content_length;    /* -1 when not known */
+    int64_t content_length;    /* -1 when not known, 0 without a body; as sent, before decoding */
     str peer;                  /* address of the client, without port */
     bool secure;               /* came over TLS */
     int64_t received_ns;       /* clock_mono_ns() when the head was complete */

@@ -87,6 +87,10 @@ err ledger_checkpoint_at(struct ctx *cx, struct ledger *l, uint64_t i, struct le
 err ledger_checkpoint_covering(struct ctx *cx, struct ledger *l, uint64_t size,
                                struct ledger_signed *out);
 
+/* The tlog-proof of an entry under the smallest checkpoint that covers it, arena `mem`.  BUSY when
+ * none does yet; with `wait`, one is asked for and waited for until cx->deadline_ns (TIMEOUT). */
+err ledger_prove(struct ctx *cx, struct ledger *l, uint64_t index, bool wait, str *out);
+
 /* Remove the entry bytes and indexes of sealed segments that lie wholly below `index`. */
 err ledger_prune(struct ctx *cx, struct ledger *l, uint64_t index, uint64_t *out_first_kept);
 

@@ -9,6 +9,7 @@ struct app {
     struct writer *writer;
     struct access *access;
     struct audit *audit;
+    struct ingest *ingest;
     str origin, vkey;
     str version;
     str public_url;

@@ -1,0 +1,8 @@
+/* commands.h - every command of Chancery, one file each; src/main.c lists them. */
+#pragma once
+#include "cli/command.h"
+
+extern const struct command completion_command;
+extern const struct command config_command;
+extern const struct command help_command;
+extern const struct command version_command;
