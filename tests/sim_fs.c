@@ -96,7 +96,7 @@ struct sim_fs {
     uint64_t calls;
     enum sim_fault fault;
     uint64_t nth, times; /* calls of the armed kind until the first hit; hits left */
-    bool failed, dead, dying;
+    bool failed, paused, dead, dying;
 };
 
 /* ---- chance ---- */
@@ -361,7 +361,7 @@ static bool is_death(enum sim_fault fault)
 
 static bool strikes(struct sim_fs *s, enum call call)
 {
-    if (s->fault == SIM_NONE || !(fault_hits[s->fault] & BIT(call)) || s->times == 0)
+    if (s->paused || s->fault == SIM_NONE || !(fault_hits[s->fault] & BIT(call)) || s->times == 0)
         return false;
     if (s->nth > 1) {
         s->nth--;
@@ -777,6 +777,13 @@ void sim_fail_at(struct sim_fs *s, enum sim_fault fault, uint64_t nth, uint64_t 
     s->nth = nth;
     s->times = times;
     s->failed = false;
+}
+
+void sim_pause(struct sim_fs *s, bool paused)
+{
+    LOCK(held, &s->lock);
+
+    s->paused = paused;
 }
 
 bool sim_has_failed(struct sim_fs *s)

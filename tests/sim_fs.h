@@ -44,6 +44,8 @@ struct fs sim_fs(struct sim_fs *s);
 /* From now on the `nth` call (1 is the next) of those that `fault` can hit is hit, and so are the
  * `times` - 1 behind it.  SIM_NONE: nothing fails any more. */
 void sim_fail_at(struct sim_fs *s, enum sim_fault fault, uint64_t nth, uint64_t times);
+/* While paused nothing is hit or counted: the test itself looks at the files. */
+void sim_pause(struct sim_fs *s, bool paused);
 bool sim_has_failed(struct sim_fs *s); /* since the last sim_fail_at() */
 bool sim_is_dead(struct sim_fs *s);    /* crashed or killed: every call gives IO */
 uint64_t sim_calls(struct sim_fs *s);  /* of all kinds so far */
