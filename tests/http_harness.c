@@ -1,5 +1,6 @@
 /* http_harness.c - see http_harness.h. */
 #include "http_harness.h"
+#include "base/clock.h"
 #include "http/sse_carrier.h"
 #include <stdlib.h>
 
@@ -153,6 +154,7 @@ static void prepare(struct harness *h, const char *method, const char *target, s
         .headers = h->headers,
         .header_count = h->header_count,
         .peer = S("127.0.0.1"),
+        .received_ns = clock_mono_ns(),
     };
     h->rq.path = str_cut(&h->rq.query, '?');
     set_body(h, body);

@@ -53,7 +53,7 @@ int64_t net_deadline_ns(void)
 void net_yield(int64_t deadline_ns, const char *what)
 {
     if (clock_mono_ns() > deadline_ns)
-        fail_msg("still not so: %s", what);
+        FAIL("still not so: %s", what);
     sched_yield();
 }
 
@@ -99,7 +99,7 @@ static int more(struct net *n)
     struct pollfd p = {.fd = n->fd, .events = POLLIN};
 
     if (poll(&p, 1, NET_PATIENCE_MS) != 1)
-        fail_msg("nothing came for %d ms", NET_PATIENCE_MS);
+        FAIL("nothing came for %d ms", NET_PATIENCE_MS);
     CHECK(buf_reserve(&n->in, 64 * 1024));
     ssize_t got = recv(n->fd, n->in.p + n->in.n, 64 * 1024, 0);
     if (got <= 0)

@@ -119,7 +119,7 @@ TEST(heads_that_others_might_read_differently_are_refused)
 
     for (size_t i = 0; i < COUNT(heads); i++)
         if (read_raw(cx, heads[i], &h) != ERR_INVALID)
-            fail_msg("head %zu was taken: %.*s", i, STR_FMT(heads[i]));
+            FAIL("head %zu was taken: %.*s", i, STR_FMT(heads[i]));
 }
 
 TEST(a_head_has_at_most_so_many_headers)
@@ -140,7 +140,8 @@ TEST(a_head_has_at_most_so_many_headers)
     buf_close(&raw);
 }
 
-/* No byte of a head may go unseen: replacing any one of the structure by a NUL must be noticed. */
+/* No byte of a head may go unseen: any one replaced by a NUL must be noticed.  (But for a CR before
+ * its LF: see head.h.) */
 TEST(a_nul_anywhere_is_noticed)
 {
     static const str good = STR_INIT("GET /ab HTTP/1.1\r\nHost: a\r\nXy: b c\r\n\r\n");
@@ -149,8 +150,10 @@ TEST(a_nul_anywhere_is_noticed)
     for (size_t i = 0; i < good.n - 4; i++) {
         char *p = arena_new(cx->mem, char, good.n);
         memcpy(p, good.p, good.n);
+        if (p[i] == '\r')
+            continue;
         p[i] = 0;
         if (read_raw(cx, (str){p, good.n}, &h) == ERR_OK)
-            fail_msg("a NUL at %zu was not noticed", i);
+            FAIL("a NUL at %zu was not noticed", i);
     }
 }

@@ -72,7 +72,7 @@ TEST(routes_match_literals_before_names_before_the_remainder)
     for (size_t i = 0; i < COUNT(cases); i++) {
         const struct reply *r = harness_send(f.h, cases[i].method, cases[i].target, STR_NULL);
         if (r->status != cases[i].status)
-            fail_msg("%s %s gave %d", cases[i].method, cases[i].target, r->status);
+            FAIL("%s %s gave %d", cases[i].method, cases[i].target, r->status);
         if (cases[i].arg0)
             CHECK_STR(reply_str(r, "/args/0"), str_from(cases[i].arg0));
         if (cases[i].arg1)
