@@ -1,31 +1,7 @@
 /* audit_route.c - the routes of events and of the log, with their parameters. */
 #include "audit/audit_inner.h"
-#include "audit/ingest.h"
-
-/* What a client sends as an event: only for the documentation; entries are checked by ledger/entry.h
- * and may have more members (extension attributes). */
-struct event_entry {
-    str specversion, id, source, type, subject, actor, outcome, remoteip, sessionid, data;
-    int64_t time_us;
-};
 
 /* clang-format off */
-static const char *const spec_versions[] = {"1.0", NULL};
-static const struct field event_entry_fields[] = {
-    FIELD(event_entry, specversion, F_STR, .flags = F_REQUIRED, .choices = spec_versions, .doc = "version of CloudEvents", .example = "\"1.0\""),
-    FIELD(event_entry, id, F_STR, .flags = F_REQUIRED, .doc = "with `source` it names the event: sent twice, it is stored once", .example = "\"a1\""),
-    FIELD(event_entry, source, F_STR, .flags = F_REQUIRED, .doc = "where it happened", .example = "\"/hr\""),
-    FIELD(event_entry, type, F_STR, .flags = F_REQUIRED, .doc = "what happened", .example = "\"user.login\""),
-    FIELD(event_entry, subject, F_STR, .doc = "what it happened to", .example = "\"case/17\""),
-    FIELD_AS(event_entry, time_us, "time", F_TIME, .doc = "when it happened, as the sender says"),
-    FIELD(event_entry, actor, F_STR, .doc = "who did it", .example = "\"user/alice\""),
-    FIELD(event_entry, outcome, F_STR, .doc = "how it ended", .example = "\"success\""),
-    FIELD(event_entry, remoteip, F_STR, .doc = "network address of the actor", .example = "\"192.0.2.7\""),
-    FIELD(event_entry, sessionid, F_STR, .doc = "session of the actor"),
-    FIELD(event_entry, data, F_RAW, .doc = "anything more"),
-};
-static const struct shape event_entry_shape = SHAPE("EventEntry", event_entry, event_entry_fields);
-
 /* The filter's parameters, in groups that routes put together. */
 #define MATCH(name, attr, doc, example) {#name, F_STR, doc, example},
 #define RANGE(name, take, kind, doc, example) {#name, kind, doc, example},
@@ -65,10 +41,6 @@ static const struct param stream_params[] = {
     {0},
 };
 
-static const struct param ingest_params[] = {
-    {"on_error", F_STR, "stop (the default) at the first wrong event, or skip wrong ones and list them", "skip"},
-    {0},
-};
 static const struct param index_params[] = {
     {"index", F_U64, "place in the log, from 0", "0"},
     {0},
