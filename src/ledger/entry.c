@@ -426,6 +426,13 @@ static bool stamp_of(str bytes, int64_t *out_us)
            str_starts(str_slice(bytes, RECORDED_AT + TIME_TEXT_BYTES, bytes.n), S(STAMP_MIDDLE));
 }
 
+bool entry_is_event(str bytes)
+{
+    int64_t recorded_us;
+
+    return stamp_of(bytes, &recorded_us);
+}
+
 err entry_add_stored(struct ctx *cx, struct entry_batch *b, struct json_parser *p, str bytes,
                      int64_t inherited_us)
 {

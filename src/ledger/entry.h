@@ -113,5 +113,8 @@ void entry_batch_hash(struct entry_batch *b);
 /* Set `recorded` of entry i to a later time and hash it again. */
 void entry_restamp(struct entry_batch *b, size_t i, int64_t recorded_us);
 
+/* Does a stored entry carry the server's stamp: is it an event, not raw bytes? */
+bool entry_is_event(str bytes);
+
 uint64_t entry_value_hash(str value);
 uint64_t entry_id_hash(str source, str id);
