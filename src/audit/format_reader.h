@@ -76,6 +76,7 @@ struct format_reader {
     bool id_set;    /* `id` is that of the present record */
     str id;         /* arena `tmp` */
     struct buf source_text;
+    size_t event_end_max; /* how far into `out` the event may reach */
     struct repeats repeats;
     void *state; /* the format's own, arena `mem` */
 };
@@ -105,6 +106,10 @@ struct format_event {
  * missing id is derived from the record.  Control characters in attributes become U+FFFD. */
 void format_event_open(struct format_reader *r, struct buf *out, const struct format_event *e);
 err format_event_done(struct buf *out, struct format_item *item);
+static inline bool format_event_fits(const struct format_reader *r, const struct buf *out)
+{
+    return buf_ok(out) && out->n <= r->event_end_max;
+}
 /* A line as it came: a string, or {"base64":…} if it is not UTF-8. */
 void format_put_line(struct buf *out, str line);
 /* Member "line" of data: the record as it came. */
