@@ -147,6 +147,7 @@ static bool cut_piece(struct format_reader *r, str *out_piece)
     r->input = str_slice(r->input, used, r->input.n);
     r->offset += used;
     r->record.bytes += used;
+    ENSURE(r->record.bytes > 0); /* else records would never come to an end */
     r->line += r->format->cut ? count_lines(*out_piece) : ended;
     return ended;
 }

@@ -40,9 +40,24 @@ struct format_record {
     bool complete;  /* its end was found: not cut off by the end of the input */
 };
 
+/* Attributes that columns and members may be mapped to; `time` is parsed, the others are text. */
+enum attribute {
+    EV_ID,
+    EV_SOURCE,
+    EV_TYPE,
+    EV_SUBJECT,
+    EV_TIME,
+    EV_ACTOR,
+    EV_OUTCOME,
+    EV_REMOTEIP,
+    EV_SESSIONID,
+    EV_COUNT,
+};
+extern const char *const format_attribute_names[EV_COUNT];
+
 struct mapping {
-    unsigned attribute; /* index of enum attribute */
-    str name;           /* column, member or JSON pointer */
+    enum attribute attribute;
+    str name; /* column, member or JSON pointer */
 };
 
 /* Counts equal lines; see "Ids" in format.h. */
@@ -58,13 +73,13 @@ uint32_t repeats_count(struct repeats *t, uint64_t key);
 struct format_reader {
     const struct format *format;
     struct format_options options; /* strings in `mem` */
-    struct mapping mappings[9];    /* one per enum attribute */
+    struct mapping mappings[EV_COUNT];
     size_t mapping_count;
     struct arena *mem;
     struct arena *tmp; /* until the next record */
     struct json_parser *json;
     str input; /* fed and not yet consumed */
-    bool finished, flushed;
+    bool finished;
     struct buf carry; /* the beginning of a record whose end was not yet fed */
     struct frame frame;
     uint64_t line, offset; /* of input.p */
@@ -80,21 +95,6 @@ struct format_reader {
     struct repeats repeats;
     void *state; /* the format's own, arena `mem` */
 };
-
-/* Attributes that columns and members may be mapped to; `time` is parsed, the others are text. */
-enum attribute {
-    EV_ID,
-    EV_SOURCE,
-    EV_TYPE,
-    EV_SUBJECT,
-    EV_TIME,
-    EV_ACTOR,
-    EV_OUTCOME,
-    EV_REMOTEIP,
-    EV_SESSIONID,
-    EV_COUNT,
-};
-extern const char *const format_attribute_names[EV_COUNT];
 
 struct format_event {
     str attribute[EV_COUNT]; /* null: absent; EV_TIME is not used */
