@@ -3,7 +3,8 @@
 #include <unistd.h>
 
 static const struct command *const commands[] = {
-    &config_command, &completion_command, &help_command, &version_command, NULL,
+    &init_command,       &serve_command, &rebuild_command, &config_command,
+    &completion_command, &help_command,  &version_command, NULL,
 };
 
 int main(int argc, char **argv)

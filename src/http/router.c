@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { STATUS_MAX = 600 };
+enum { STATUS_MAX = 600, STATUS_GONE = 499 /* counted and logged, never sent */ };
 
 /* A route with the places of its counters, found at first use and kept. */
 struct served_route {
@@ -183,8 +183,11 @@ static const struct param *param_find(const struct route *route, str name)
 static const char *kind_text(enum field_kind kind)
 {
     static const char *const texts[] = {
-        [F_U64] = "a number that is not negative", [F_I64] = "a whole number",
-        [F_DOUBLE] = "a number", [F_TIME] = "an RFC 3339 time", [F_BOOL] = "true or false",
+        [F_U64] = "a number that is not negative",
+        [F_I64] = "a whole number",
+        [F_DOUBLE] = "a number",
+        [F_TIME] = "an RFC 3339 time",
+        [F_BOOL] = "true or false",
     };
 
     return (size_t)kind < COUNT(texts) && texts[kind] ? texts[kind] : "UTF-8 text";
@@ -290,7 +293,7 @@ static struct metric_cell *status_cell(struct served_route *s, const struct requ
     bool head = rq->method == HTTP_HEAD;
     size_t i = status > 0 && status < STATUS_MAX ? (size_t)status : 0;
     _Atomic(struct metric_cell *) *place = head ? &s->by_status_head[i] : &s->by_status[i];
-    struct metric_cell *c = atomic_load_explicit(place, memory_order_relaxed);
+    struct metric_cell *c = atomic_load_explicit(place, memory_order_acquire);
     char label[400];
 
     if (c)
@@ -299,16 +302,15 @@ static struct metric_cell *status_cell(struct served_route *s, const struct requ
     snprintf(label, sizeof label, "route=\"%s\",method=\"%s\",status=\"%d\"", s->route.path, method,
              status);
     c = metric_cell(&http_requests, str_from(label));
-    atomic_store_explicit(place, c, memory_order_relaxed);
+    atomic_store_explicit(place, c, memory_order_release);
     return c;
 }
 
 static void log_request(const struct ctx *cx, const struct request *rq, const struct response *rs,
                         int64_t took_ns, err e)
 {
-    enum log_level level = e == ERR_OK || err_http_status(e) < 500 ? LOG_DEBUG
-                           : err_is_retryable(e)                   ? LOG_WARN
-                                                                   : LOG_ERROR;
+    bool ours = e != ERR_OK && err_http_status(e) >= 500 && !rs->gone;
+    enum log_level level = !ours ? LOG_DEBUG : err_is_retryable(e) ? LOG_WARN : LOG_ERROR;
 
     LOG(level, cx, "request", LOG_S("method", rq->method_text), LOG_S("path", rq->path),
         LOG_I("status", rs->status), LOG_D("ms", (double)took_ns / 1e6), LOG_S("peer", rq->peer),
@@ -325,8 +327,11 @@ static void finish(struct ctx *cx, struct router *r, struct request *rq, struct 
         sse_finish(rs->sse);
         rs->sse = NULL;
     }
-    if (e && !rs->streaming) /* else the carrier breaks the connection off: nothing else is honest */
+    if (e &&
+        !rs->streaming) /* else the carrier breaks the connection off: nothing else is honest */
         problem_response(cx, rs, rq, e);
+    if (e && rs->gone)
+        rs->status = STATUS_GONE;
     metric_cell_add(status_cell(s, rq, rs->status), 1);
     metric_cell_observe(&http_duration, s->duration, took_ns);
     if (e == ERR_TOO_LARGE)
@@ -389,7 +394,8 @@ static err read_whole(struct ctx *cx, struct body_source source, struct buf *out
     return ERR_OK;
 }
 
-/* The unpacked body goes to the arena, where an answer may point into it; padded for JSON reading. */
+/* The unpacked body goes to the arena, where an answer may point into it; padded for JSON reading.
+ */
 static err unpack_whole(struct ctx *cx, struct router *r, struct request *rq,
                         enum encoding encoding)
 {

@@ -6,6 +6,7 @@
  * pair. Runs on its own thread at low priority, so that taking entries in comes first. */
 #include "base/clock.h"
 #include "ledger/engine.h"
+#include "ledger/metrics.h"
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -46,8 +47,11 @@ static err put_in_place(struct ctx *cx, struct ledger *l, uint64_t number)
     SCRATCH(tmp, cx);
     struct fs fs = l->options.fs;
 
-    for (unsigned level = 0; level <= 2; level++)
-        TRY(fs_sync(cx, fs, l->tree[level]));
+    for (unsigned level = 0; level < TREE_FILES; level++) {
+        err e = fs_sync(cx, fs, l->tree[level]);
+        if (e != ERR_OK) /* a second sync would say that all is well */
+            return poison(cx, l, e);
+    }
     TRY(fs_rename(cx, fs, segment_path(tmp.mem, l, number, "idx.new"),
                   segment_path(tmp.mem, l, number, "idx")));
     TRY(fs_rename(cx, fs, segment_path(tmp.mem, l, number, "seg.new"),
@@ -72,7 +76,9 @@ static err seal(struct ctx *cx, struct ledger *l, uint64_t number)
     TRY(segment_open_sealed(cx, l, number, &sealed));
     segment_replace(l, sealed);
     l->sealed_count = number + 1;
-    return fs_unlink(cx, l->options.fs, segment_path(tmp.mem, l, number, "raw"));
+    /* If it cannot be removed now it will be at the next start. */
+    err_ignore(fs_unlink(cx, l->options.fs, segment_path(tmp.mem, l, number, "raw")));
+    return ERR_OK;
 }
 
 static bool wait_for_full(struct ledger *l, uint64_t *out_number)
@@ -104,7 +110,13 @@ void *sealer_run(void *ledger)
 
     setpriority(PRIO_PROCESS, (id_t)gettid(), SEALER_NICE);
     while (wait_for_full(l, &number)) {
-        note_outcome(l, l->poisoned ? ERR_IO : seal(cx, l, number));
+        int64_t begun = clock_mono_ns();
+        err e = l->poisoned ? ERR_IO : seal(cx, l, number);
+        if (e == ERR_OK)
+            metric_observe(&ledger_seal_seconds, clock_mono_ns() - begun);
+        else
+            metric_add(&ledger_seal_failures_total, 1);
+        note_outcome(l, e);
         ctx_reset(cx);
     }
     return NULL;
