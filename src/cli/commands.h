@@ -5,4 +5,5 @@
 extern const struct command completion_command;
 extern const struct command config_command;
 extern const struct command help_command;
+extern const struct command ingest_command;
 extern const struct command version_command;
