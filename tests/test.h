@@ -35,6 +35,13 @@ void test_register(const char *name, const char *file, test_fn *run);
 #define CHECK_DETAIL(text)                                                                         \
     test_check_holds(str_from(cx->detail), str_from(text), __FILE__, __LINE__)
 #define CHECK_HOLDS(s, text) test_check_holds((s), str_from(text), __FILE__, __LINE__)
+/* Fail with a reason. */
+#define FAIL(...)                                                                                  \
+    do {                                                                                           \
+        print_error(__VA_ARGS__);                                                                  \
+        print_error("\n");                                                                         \
+        CHECK(false);                                                                              \
+    } while (0)
 /* Say that a test cannot run here, and why. */
 #define SKIP(why)                                                                                  \
     do {                                                                                           \

@@ -113,17 +113,30 @@ static void render_error(const struct ctx *cx, struct cli *cli, err e)
 
 /* --- configuration --- */
 
-err cli_config(struct ctx *cx, struct cli *cli, struct config *out)
+struct config_sources cli_config_sources(const struct cli *cli)
 {
-    const struct config_sources sources = {
+    return (struct config_sources){
         .fs = fs_real(),
         .file = cli->config,
         .environment = cli->environment,
         .flags = cli->settings,
         .flag_count = cli->setting_count,
     };
+}
+
+err cli_config(struct ctx *cx, struct cli *cli, struct config *out)
+{
+    const struct config_sources sources = cli_config_sources(cli);
 
     return config_load(cx, &sources, out);
+}
+
+err cli_set(struct ctx *cx, struct cli *cli, str name, str value)
+{
+    if (cli->setting_count == SETTINGS_MAX)
+        return fail(cx, ERR_USAGE, "more than %d settings on the command line", SETTINGS_MAX);
+    cli->settings[cli->setting_count++] = (struct config_setting){name, value};
+    return ERR_OK;
 }
 
 /* --- main --- */

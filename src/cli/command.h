@@ -103,6 +103,10 @@ int cli_main(struct cli *cli, const char *const *argv);
 
 /* The configuration as the global options, environment and file make it; CONFIG. */
 err cli_config(struct ctx *cx, struct cli *cli, struct config *out);
+/* Where cli_config() reads; for loading it again.  Borrows from `cli`. */
+struct config_sources cli_config_sources(const struct cli *cli);
+/* As if --NAME=VALUE had been given: for options that stand for a setting. */
+err cli_set(struct ctx *cx, struct cli *cli, str name, str value);
 /* Write what was asked for; IO when it cannot be written. */
 err cli_write(struct ctx *cx, struct cli *cli, str bytes);
 err cli_print(struct ctx *cx, struct cli *cli, const char *fmt, ...) PRINTF(3, 4);

@@ -6,4 +6,7 @@ extern const struct command completion_command;
 extern const struct command config_command;
 extern const struct command help_command;
 extern const struct command ingest_command;
+extern const struct command init_command;
+extern const struct command rebuild_command;
+extern const struct command serve_command;
 extern const struct command version_command;

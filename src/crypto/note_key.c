@@ -112,7 +112,7 @@ static void key_text_put(struct buf *b, str name, uint32_t key_id, uint8_t algor
 err note_verifier_parse(struct ctx *cx, str vkey, struct note_verifier *out)
 {
     const struct note_algorithm *algorithm;
-    struct key_text k;
+    struct key_text k = {.n = 0};
     str public_key;
 
     TRY(key_text_parse(cx, vkey, &k));
@@ -197,7 +197,7 @@ static err signer_from_text(struct ctx *cx, const struct key_text *k, struct not
 
 err note_signer_parse(struct ctx *cx, str text, struct note_signer *out)
 {
-    struct key_text k;
+    struct key_text k = {.n = 0};
     struct note_signer signer = {0};
     err e;
 

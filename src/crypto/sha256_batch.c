@@ -122,8 +122,20 @@ static const uint8_t *leaf_lane_block(const struct leaf_lane *l, size_t block)
 struct leaf_order {
     const str *entries;
     struct hash *out;
+    size_t count;
     uint8_t index[CHUNK];
 };
+
+/* While block `block` of a group is computed, fetch the same of the group that begins at `from`. */
+static void leaf_order_prefetch(const struct leaf_order *order, size_t from, size_t n, size_t block)
+{
+    for (size_t i = from; i < size_min(from + n, order->count); i++) {
+        str entry = order->entries[order->index[i]];
+
+        if (block * SHA256_BLOCK_BYTES < entry.n)
+            __builtin_prefetch(entry.p + block * SHA256_BLOCK_BYTES);
+    }
+}
 
 /* The leaves order[from, from + n), n <= lanes, all together. */
 static void hash_leaf_group(const struct sha256_kernel *k, const struct leaf_order *order,
@@ -143,6 +155,7 @@ static void hash_leaf_group(const struct sha256_kernel *k, const struct leaf_ord
         for (size_t i = 0; i < k->lanes; i++)
             blocks[i] = leaf_lane_block(&lanes[i < n ? i : 0], block);
         k->compress(&state, blocks);
+        leaf_order_prefetch(order, from + n, n, block);
         for (size_t i = 0; i < n; i++)
             if (lanes[i].blocks == block + 1)
                 lane_digest(k, &state, i, &order->out[order->index[from + i]]);
@@ -166,10 +179,10 @@ static bool group_is_worth(const struct sha256_kernel *k, const struct leaf_orde
 
 /* Hash the leaves that come next and tell how many they were. */
 static size_t hash_leaves_next(const struct sha256_kernel *const *kernels,
-                               const struct leaf_order *order, size_t from, size_t left)
+                               const struct leaf_order *order, size_t from)
 {
     for (; *kernels; kernels++) {
-        size_t n = size_min(left, (*kernels)->lanes);
+        size_t n = size_min(order->count - from, (*kernels)->lanes);
 
         if (group_is_worth(*kernels, order, from, n)) {
             hash_leaf_group(*kernels, order, from, n);
@@ -181,18 +194,18 @@ static size_t hash_leaves_next(const struct sha256_kernel *const *kernels,
 }
 
 /* A counting sort; the few messages beyond BLOCKS_SORTED_MAX share the last place. */
-static void leaf_order_sort(struct leaf_order *order, size_t n)
+static void leaf_order_sort(struct leaf_order *order)
 {
     uint16_t place[BLOCKS_SORTED_MAX + 2] = {0};
     uint8_t key[CHUNK];
 
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < order->count; i++) {
         key[i] = (uint8_t)size_min(leaf_blocks(order->entries[i].n), BLOCKS_SORTED_MAX);
         place[key[i] + 1]++;
     }
     for (size_t b = 1; b < COUNT(place); b++)
         place[b] = (uint16_t)(place[b] + place[b - 1]);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < order->count; i++)
         order->index[place[key[i]]++] = (uint8_t)i;
 }
 
@@ -201,11 +214,11 @@ void hash_leaves_with(const struct sha256_kernel *const *kernels, const str *ent
 {
     while (n > 1) {
         size_t chunk = size_min(n, CHUNK);
-        struct leaf_order order = {.entries = entries, .out = out};
+        struct leaf_order order = {.entries = entries, .out = out, .count = chunk};
 
-        leaf_order_sort(&order, chunk);
+        leaf_order_sort(&order);
         for (size_t i = 0; i < chunk;)
-            i += hash_leaves_next(kernels, &order, i, chunk - i);
+            i += hash_leaves_next(kernels, &order, i);
         entries += chunk;
         out += chunk;
         n -= chunk;

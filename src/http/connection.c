@@ -344,7 +344,7 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **state,
             send_raw(c, c->x);
         exchange_leave(c->x);
     }
-    conn_wait(c, WAIT_IDLE);
+    conn_wait(c, how == MHD_REQUEST_TERMINATED_COMPLETED_OK ? WAIT_IDLE : WAIT_CLOSED);
 }
 
 static void peer_text(struct conn *c)
@@ -416,10 +416,24 @@ static size_t leave_escaped(void *cls, struct MHD_Connection *mhd, char *text)
     return strlen(text);
 }
 
+/* In epoll mode the library forgets a connection that it closed while making a response: without an
+ * event it would be cleaned up at some later time.  A resumption makes it look. */
+static void remind(struct conn *c)
+{
+    if (!c->suspended)
+        MHD_suspend_connection(c->mhd);
+    c->suspended = false;
+    MHD_resume_connection(c->mhd);
+}
+
 void conn_expired(struct conn *c, enum wait was)
 {
     struct exchange *x = c->x;
 
+    if (was == WAIT_CLOSED) {
+        remind(c);
+        return;
+    }
     if (was != WAIT_IDLE)
         http_count_refusal(REFUSED_SLOW);
     if (was == WAIT_HEAD)
@@ -457,13 +471,15 @@ struct MHD_Daemon *connection_daemon(struct loop *l)
 {
     const struct transport_options *o = &l->t->options;
 
-    /* TURBO: when the library drops a connection it must not shut the socket down, because an event
+    /* The library's own strictness would only close where head.c answers; so it is left off.
+     *
+     * TURBO: when the library drops a connection it must not shut the socket down, because an event
      * stream or a last answer may still be using it. */
     return MHD_start_daemon(
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_TURBO, 0,
         NULL, NULL, on_request, l, MHD_OPTION_NOTIFY_CONNECTION, on_connection, l,
         MHD_OPTION_NOTIFY_COMPLETED, on_completed, l, MHD_OPTION_URI_LOG_CALLBACK, on_request_line,
-        l, MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, l, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        l, MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, l,
         MHD_OPTION_CONNECTION_LIMIT, o->connections_max + 1, MHD_OPTION_CONNECTION_TIMEOUT,
         timeout_s(o), MHD_OPTION_CONNECTION_MEMORY_LIMIT, pool_bytes(o),
         MHD_OPTION_CONNECTION_MEMORY_INCREMENT, (size_t)4096, MHD_OPTION_END);

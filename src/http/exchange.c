@@ -163,11 +163,18 @@ static void note_room(void *state)
     post(x->loop, &x->post, POST_ROOM);
 }
 
+/* So that a client's leaving is not logged as a failure of ours. */
+static err note_gone(struct exchange *x, err e)
+{
+    x->rs.gone = x->rs.gone || e == ERR_IO;
+    return e;
+}
+
 static err read_window(struct ctx *cx, void *state, void *p, size_t n, size_t *out_n)
 {
     struct exchange *x = state;
 
-    return window_take(cx, x->up, p, n, x->loop->t->options.receive_ns, out_n);
+    return note_gone(x, window_take(cx, x->up, p, n, x->loop->t->options.receive_ns, out_n));
 }
 
 err exchange_stream_body(struct exchange *x)
@@ -229,7 +236,7 @@ static err write_window(struct ctx *cx, void *state, str bytes)
     struct exchange *x = state;
 
     metric_add(&http_sent, (int64_t)bytes.n);
-    return window_put(cx, x->down, bytes, x->loop->t->options.receive_ns);
+    return note_gone(x, window_put(cx, x->down, bytes, x->loop->t->options.receive_ns));
 }
 
 static err write_nothing(struct ctx *cx, void *state, str bytes)
@@ -253,6 +260,8 @@ static err begin(struct ctx *cx, struct response *rs)
     x->answer = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, DOWN_WINDOW_BYTES / 8, give_more,
                                                   x, NULL);
     ENSURE(x->answer);
+    if (head) /* else the library would send the last chunk of a body that is not there */
+        MHD_set_response_options(x->answer, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
     put_headers(x, x->answer);
     post(x->loop, &x->post, POST_BEGIN);
     return ERR_OK;

@@ -256,13 +256,16 @@ str head_cut(struct arena *mem, str raw, str *out_target)
     char *p = arena_alloc(mem, 1, n);
     memcpy(p, raw.p, n);
     cut_line_ends(p, n);
+    char *line = memchr(p, 0, n);
     cut_request_line(p, n, out_target);
-    for (char *line = memchr(p, 0, n); line && line < p + n;) {
+    while (line && line < p + n) {
         while (line < p + n && !*line)
             line++;
         size_t left = (size_t)(p + n - line);
         char *stop = left ? memchr(line, 0, left) : NULL;
         char *colon = stop ? memchr(line, ':', (size_t)(stop - line)) : NULL;
+        if (stop > line && !colon)
+            return STR_NULL;
         if (colon)
             *colon = 0;
         line = stop;

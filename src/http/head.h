@@ -7,7 +7,8 @@
  *
  * A head as the library leaves it, `0` standing for a NUL byte that was ' ', ':', CR or LF:
  *     METHOD 0 target 0 HTTP/1.1 0 0  Name 0 ␣value 0 0  Name 0 ␣value 0 0  0 0
- * An extra or missing NUL is a byte that was not there or should not have been.
+ * An extra or missing NUL is a byte that was not there or should not have been.  (One thing cannot be
+ * told: NUL LF from CR LF.)
  *
  * Pure: no I/O, no globals, any thread. */
 #pragma once
@@ -28,5 +29,6 @@ struct head {
  * and close), HEADERS_TOO_LARGE. */
 err head_read(struct ctx *cx, str cut, str target, struct head *out);
 /* Make that form of raw bytes up to and with the empty line, as the library would: for tests, fuzzing
- * and the socketless harness.  Null when there is no empty line.  In the arena `mem`. */
+ * and the socketless harness.  Null when the library itself would refuse: no empty line, a line
+ * without a colon.  In the arena `mem`. */
 str head_cut(struct arena *mem, str raw, str *out_target);

@@ -108,6 +108,7 @@ struct response {
     err (*begin)(struct ctx *cx, struct response *rs); /* set by the carrier: send the head now */
     bool streaming;                                    /* response_begin() was called */
     struct sse_stream *sse;                            /* the response is a live event stream */
+    bool gone; /* set by the carrier: the client left, nobody will be answered */
 };
 
 /* Name must be static; value is copied into cx->mem by response_header(). */

@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { STATUS_MAX = 600 };
+enum { STATUS_MAX = 600, STATUS_GONE = 499 /* counted and logged, never sent */ };
 
 /* A route with the places of its counters, found at first use and kept. */
 struct served_route {
@@ -306,9 +306,8 @@ static struct metric_cell *status_cell(struct served_route *s, const struct requ
 static void log_request(const struct ctx *cx, const struct request *rq, const struct response *rs,
                         int64_t took_ns, err e)
 {
-    enum log_level level = e == ERR_OK || err_http_status(e) < 500 ? LOG_DEBUG
-                           : err_is_retryable(e)                   ? LOG_WARN
-                                                                   : LOG_ERROR;
+    bool ours = e != ERR_OK && err_http_status(e) >= 500 && !rs->gone;
+    enum log_level level = !ours ? LOG_DEBUG : err_is_retryable(e) ? LOG_WARN : LOG_ERROR;
 
     LOG(level, cx, "request", LOG_S("method", rq->method_text), LOG_S("path", rq->path),
         LOG_I("status", rs->status), LOG_D("ms", (double)took_ns / 1e6), LOG_S("peer", rq->peer),
@@ -327,6 +326,8 @@ static void finish(struct ctx *cx, struct router *r, struct request *rq, struct 
     }
     if (e && !rs->streaming) /* else the carrier breaks the connection off: nothing else is honest */
         problem_response(cx, rs, rq, e);
+    if (e && rs->gone)
+        rs->status = STATUS_GONE;
     metric_cell_add(status_cell(s, rq, rs->status), 1);
     metric_cell_observe(&http_duration, s->duration, took_ns);
     if (e == ERR_TOO_LARGE)

@@ -43,7 +43,14 @@ struct post {
 };
 
 /* Connections that wait for the client, oldest first. */
-enum wait { WAIT_NONE, WAIT_IDLE, WAIT_HEAD, WAIT_BODY, WAITS };
+enum wait {
+    WAIT_NONE,
+    WAIT_IDLE, /* for a request */
+    WAIT_HEAD,
+    WAIT_BODY,
+    WAIT_CLOSED, /* for the library to notice that it has closed the connection */
+    WAITS,
+};
 
 struct wait_list {
     struct conn *first, *last;

@@ -62,7 +62,8 @@ struct ledger {
     struct checkpoint_record last_signed;
     _Atomic uint64_t checkpoint_count;
     uint64_t checkpoint_wanted; /* someone waits for a checkpoint of at least this size */
-    bool stopping, sealer_failed;
+    bool stopping;
+    _Atomic bool sealer_failed;
     _Atomic bool poisoned;
 
     /* the writer's own */

@@ -8,7 +8,7 @@
 
 enum {
     SLOTS_FIRST = 64,
-    BLOCK = 32,             /* entries handled together */
+    BLOCK = 32,              /* entries handled together */
     BYTES_PER_CHUNK = 65536, /* of values; a longer value has a chunk of its own */
     FINGERPRINT_SLACK = 8,
     CACHE_LINE = 64,
@@ -158,9 +158,8 @@ static uint16_t value_new(struct index_builder *b, struct attr_table *t, uint64_
 
     if (!*chunk)
         *chunk = take(b, sizeof **chunk, VALUES_PER_CHUNK);
-    (*chunk)[number % VALUES_PER_CHUNK] =
-        (struct value){.hash = hash, .p = keep_bytes(b, value), .n = (uint32_t)value.n,
-                       .first = position};
+    (*chunk)[number % VALUES_PER_CHUNK] = (struct value){
+        .hash = hash, .p = keep_bytes(b, value), .n = (uint32_t)value.n, .first = position};
     t->values++;
     return (uint16_t)number;
 }

@@ -56,8 +56,8 @@ static err put_sections(struct ctx *cx, struct file_writer *w)
     }
     if (w->b->any_fingerprint) {
         section_begin(w, SECTION_FINGERPRINTS);
-        buf_put(w->out, (str){(const char *)w->b->fingerprints,
-                              (size_t)w->count * FINGERPRINT_BYTES});
+        buf_put(w->out,
+                (str){(const char *)w->b->fingerprints, (size_t)w->count * FINGERPRINT_BYTES});
         section_end(w);
     }
     return ERR_OK;

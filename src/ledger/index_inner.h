@@ -137,5 +137,6 @@ typedef err index_item_visit(struct ctx *cx, void *state, const struct index_ite
 /* Every value in order, its positions not yet decoded. */
 err index_items(struct ctx *cx, struct segment_index ix, enum attr attr, index_item_visit *visit,
                 void *state);
-/* The item's positions, rising: its own or decoded into `room` (SEGMENT_ENTRIES); NULL: malformed. */
+/* The item's positions, rising: its own or decoded into `room` (SEGMENT_ENTRIES); NULL: malformed.
+ */
 const uint32_t *index_item_positions(const struct index_item *item, uint32_t *room);

@@ -29,8 +29,8 @@ void posting_write(struct bit_writer *block, struct buf *longs, const uint32_t *
 struct posting {
     uint32_t count;
     uint32_t entries;
-    enum posting_form form;       /* of more than POSTING_SMALL */
-    str bytes;                    /* theirs */
+    enum posting_form form;        /* of more than POSTING_SMALL */
+    str bytes;                     /* theirs */
     uint32_t small[POSTING_SMALL]; /* the positions otherwise */
 };
 

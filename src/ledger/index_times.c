@@ -9,7 +9,8 @@ enum {
     UNPACKED_BYTES_MAX = TIME_CHUNK * VARINT_BYTES_MAX,
     ZSTD_LEVEL = 3,
 };
-static const uint32_t unpacked_mask = (1u << 30) - 1, packed_bit = 1u << 30, relative_bit = 1u << 31;
+static const uint32_t unpacked_mask = (1u << 30) - 1, packed_bit = 1u << 30,
+                      relative_bit = 1u << 31;
 
 struct chunk_head {
     int64_t min, max;
@@ -21,8 +22,8 @@ static void head_put(const struct chunk_head *h, char *at)
 {
     uint64_t min = htole64((uint64_t)h->min), max = htole64((uint64_t)h->max);
     uint32_t stored = htole32(h->stored);
-    uint32_t flags = htole32(h->unpacked | (h->packed ? packed_bit : 0) |
-                             (h->relative ? relative_bit : 0));
+    uint32_t flags =
+        htole32(h->unpacked | (h->packed ? packed_bit : 0) | (h->relative ? relative_bit : 0));
 
     memcpy(at, &min, sizeof min);
     memcpy(at + 8, &max, sizeof max);

@@ -35,9 +35,9 @@ static bool parts_open(struct values *v, str section)
     size_t prefix_n = (uint8_t)head.p[20] | (size_t)(uint8_t)head.p[21] << 8;
     v->blocks = v->count / VALUES_PER_BLOCK + (v->count % VALUES_PER_BLOCK != 0);
     return v->count > 0 && v->count <= v->reader->entries && v->letter_bits > 0 &&
-           v->letter_bits <= 8 && letters <= 1u << v->letter_bits && v->longest <= ENTRY_BYTES_MAX &&
-           prefix_n <= v->longest && cut(&rest, letters, &v->letters) &&
-           cut(&rest, prefix_n, &v->prefix) &&
+           v->letter_bits <= 8 && letters <= 1u << v->letter_bits &&
+           v->longest <= ENTRY_BYTES_MAX && prefix_n <= v->longest &&
+           cut(&rest, letters, &v->letters) && cut(&rest, prefix_n, &v->prefix) &&
            cut(&rest, (size_t)v->blocks * FENCE_BYTES, &v->fence) &&
            cut(&rest, get_u32(head, 4), &v->separators) && cut(&rest, get_u32(head, 8), &v->bits) &&
            cut(&rest, get_u32(head, 12), &v->longs) && rest.n == 0;
@@ -105,8 +105,8 @@ static bool first_in_place(const struct values_cursor *c)
 {
     str separator;
 
-    return block_part(c->values, c->next / VALUES_PER_BLOCK, FENCE_SEPARATOR,
-                      c->values->separators, &separator) &&
+    return block_part(c->values, c->next / VALUES_PER_BLOCK, FENCE_SEPARATOR, c->values->separators,
+                      &separator) &&
            str_cmp(separator, c->value) <= 0;
 }
 

@@ -55,6 +55,7 @@ err ledger_append(struct ctx *cx, struct ledger *l, struct entry_batch *const *b
                   size_t batch_count, struct ledger_receipt *const *receipts, uint64_t *out_first);
 
 uint64_t ledger_size(const struct ledger *l);       /* durable entries */
+bool ledger_is_writable(const struct ledger *l);    /* no write has failed */
 uint64_t ledger_first_kept(const struct ledger *l); /* entries below it have been pruned */
 int64_t ledger_recorded_us(const struct ledger *l); /* stamp of the newest entry; 0 when empty */
 

@@ -9,6 +9,7 @@
  * log goes on; if that fails too, or a sync fails, the log is poisoned. */
 #include "base/clock.h"
 #include "ledger/engine.h"
+#include "ledger/metrics.h"
 #include <stdlib.h>
 
 /* Consecutive entries of one batch that go into one segment. */
@@ -169,8 +170,10 @@ static err plan_batch(struct append *a, struct entry_batch *b, struct ledger_rec
         struct ledger_receipt receipt;
         if (a->l->dedup && i + AHEAD < b->count)
             dedup_prefetch(a->l->dedup, b->meta[i + AHEAD].id_hash);
-        if (m->recorded_us < a->recorded_us)
+        if (m->recorded_us < a->recorded_us) {
             entry_restamp(b, i, a->recorded_us);
+            metric_add(&ledger_restamped_total, 1);
+        }
         if (is_duplicate(a, b, m, &receipt)) {
             b->duplicates++;
         } else {
@@ -270,6 +273,7 @@ static err write_tree(struct append *a)
 
 static err sync_all(struct append *a)
 {
+    int64_t begun = clock_mono_ns();
     bool fresh = false;
 
     for (size_t t = 0; t < a->touched_count; t++) {
@@ -277,6 +281,7 @@ static err sync_all(struct append *a)
         fresh = fresh || a->touched[t].fresh;
     }
     TRY(fs_sync(a->cx, a->l->options.fs, a->l->tree[0]));
+    metric_observe(&ledger_sync_seconds, clock_mono_ns() - begun);
     return fresh ? fs_sync_dir(a->cx, a->l->options.fs, a->l->dir) : ERR_OK;
 }
 
@@ -338,6 +343,7 @@ static err publish_segments(struct append *a)
             note_bundles(run, s, at);
             at += run_frames(run).n;
         }
+        metric_add(&ledger_appended_bytes_total, (int64_t)(touched->raw_bytes - s->raw_bytes));
         s->raw_bytes = touched->raw_bytes;
         s->count = touched->count;
         if (touched->fresh)
@@ -351,6 +357,7 @@ static err publish(struct append *a)
     struct ledger *l = a->l;
 
     TRY(publish_segments(a));
+    metric_add(&ledger_appended_total, (int64_t)(a->next - a->first));
     LOCK(held, &l->state_lock);
     l->frontier = a->frontier;
     l->recorded_us = a->recorded_us;

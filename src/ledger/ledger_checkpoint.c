@@ -6,6 +6,7 @@
  * checkpoint that was ever given out and refuses a log that does not fit it. */
 #include "base/clock.h"
 #include "ledger/engine.h"
+#include "ledger/metrics.h"
 
 #define CHECKPOINT_NS_MIN INT64_C(5000000)
 
@@ -36,6 +37,7 @@ err checkpoint_make(struct ctx *cx, struct ledger *l)
     LOCK(held, &l->state_lock);
     l->last_signed = r;
     l->checkpoint_count = count + 1;
+    metric_add(&ledger_checkpoints_total, 1);
     pthread_cond_broadcast(&l->signed_);
     return ERR_OK;
 }

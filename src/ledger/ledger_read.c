@@ -9,6 +9,11 @@ uint64_t ledger_size(const struct ledger *l)
     return l->size;
 }
 
+bool ledger_is_writable(const struct ledger *l)
+{
+    return !l->poisoned && !l->sealer_failed;
+}
+
 uint64_t ledger_first_kept(const struct ledger *l)
 {
     return l->pruned_count * SEGMENT_ENTRIES;

@@ -6,6 +6,7 @@
  * pair. Runs on its own thread at low priority, so that taking entries in comes first. */
 #include "base/clock.h"
 #include "ledger/engine.h"
+#include "ledger/metrics.h"
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -104,7 +105,13 @@ void *sealer_run(void *ledger)
 
     setpriority(PRIO_PROCESS, (id_t)gettid(), SEALER_NICE);
     while (wait_for_full(l, &number)) {
-        note_outcome(l, l->poisoned ? ERR_IO : seal(cx, l, number));
+        int64_t begun = clock_mono_ns();
+        err e = l->poisoned ? ERR_IO : seal(cx, l, number);
+        if (e == ERR_OK)
+            metric_observe(&ledger_seal_seconds, clock_mono_ns() - begun);
+        else
+            metric_add(&ledger_seal_failures_total, 1);
+        note_outcome(l, e);
         ctx_reset(cx);
     }
     return NULL;

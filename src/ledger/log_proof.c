@@ -141,8 +141,8 @@ static err witnesses_check(struct ctx *cx, const struct note *note,
 err log_proof_check(struct ctx *cx, str text, const struct hash *leaf,
                     const struct proof_policy *policy, struct proved *out)
 {
-    struct checkpoint_opened opened;
-    struct log_proof p;
+    struct checkpoint_opened opened = {.log = NULL};
+    struct log_proof p = {.extra = STR_NULL};
     struct proved proved = {.leaf = *leaf};
 
     TRY(log_proof_parse(cx, text, &p));

@@ -1,8 +1,9 @@
 /* sqlite_dump.c - a database as text, and is it whole.
  *
  * The dump orders tables by name and rows by all their columns, so it depends on the contents
- * alone: not on the order of insertion, on page layout or on row ids that no column shows.  Shadow
- * tables of full-text indexes are left out: their contents follow from the index's own table. */
+ * alone: not on the order of insertion, on page layout or on row ids that no column shows.  Left
+ * out are the shadow tables of full-text indexes (they follow from the index's own table) and
+ * `progress`, in which the writer notes how far the view has come: it is no content. */
 #include "base/encode.h"
 #include "base/json_write.h"
 #include "store/sqlite.h"
@@ -10,6 +11,7 @@
 static const struct sql tables = {
     "TABLES", "SELECT name FROM pragma_table_list WHERE schema = 'main'"
               " AND type IN ('table', 'virtual') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+              " AND name <> 'progress'"
               " ORDER BY name"};
 static const struct sql columns = {
     "COLUMNS", "SELECT name FROM pragma_table_info(?1)"

@@ -3,12 +3,12 @@
  * A `struct store` is one database (the view, the vault).  A `struct db` is one connection of it,
  * and all a query function needs, so one function serves both sides:
  *
- *   a fold or command     struct db *db = store_writer(work->view);      inside the transaction
+ *   a fold or command     struct db *view (event.h)                      inside the transaction
  *   a handler or job      CLEANUP(store_read_end) struct db *db = NULL;  a snapshot, given back at
  *                         TRY(store_read_begin(cx, app->view, &db));     the end of the scope
  *
- * Statements stand in a domain's .def table, `Q(USER_GET, "SELECT role FROM user WHERE name =
- * ?1")`, which its view file makes into constants:
+ * Statements stand in a .def table of the domain, Q(USER_GET, "SELECT role FROM ... WHERE name =
+ * ?1"), which its view file makes into constants:
  *
  *   #define Q(name, text) static const struct sql name = {#name, text};
  *   #include "access/access_query.def"
@@ -175,7 +175,8 @@ bool row_is_null(const struct row *row, int column);
 /* ---- the whole ---- */
 
 /* Every row of every table as text, in one order that depends on the contents alone: equal
- * databases give equal texts.  Of the table of migrations the times are left out. */
+ * databases give equal texts.  Of the table of migrations the times are left out, and the
+ * table `progress`, in which the writer notes how far it has come. */
 err store_dump(struct ctx *cx, struct store *s, struct buf *out);
 /* CORRUPT with what and where, when pages, indexes or constraints are broken. */
 err store_check(struct ctx *cx, struct store *s);

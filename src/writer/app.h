@@ -12,7 +12,8 @@ struct app {
     struct ingest *ingest;
     str origin, vkey;
     str version;
-    str public_url;
+    str public_url; /* "http://127.0.0.1:8080" */
+    str data_dir;   /* NUL-terminated */
     int64_t started_us;
     _Atomic int stopping; /* readiness is 503 from now on */
 };

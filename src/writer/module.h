@@ -19,7 +19,7 @@ struct module {
     const char *name; /* NULL ends the table */
     const struct route *routes;
     const struct event_kind *events;
-    const struct migration *view_migrations, *vault_migrations;
+    const struct migration *view_migrations;
     const struct job *jobs;
     struct metric *const *metrics; /* NULL-ended */
 };

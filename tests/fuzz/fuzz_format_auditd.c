@@ -1,0 +1,10 @@
+/* Audit records: many lines to an event, interleaved, encoded. */
+#include "format_property.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    const struct format_options o = {.host = S("web1")};
+
+    check_format("auditd", &o, "\n", data, size);
+    return 0;
+}
