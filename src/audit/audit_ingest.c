@@ -7,6 +7,7 @@
  *   binary mode    any other type with a ce-specversion header: headers are the attributes
  *
  * Line numbers count from 1; for arrays the "line" is the element's number. */
+#include "access/permission.h"
 #include "audit/ingest.h"
 #include "audit/ingest_binary.h"
 #include "audit/json_split.h"
@@ -646,3 +647,16 @@ err log_add(struct ctx *cx, struct request *rq, struct response *rs)
     response_header(cx, rs, "Content-Type", S("text/plain; charset=utf-8"));
     return ERR_OK;
 }
+
+static const struct param events_params[] = {
+    {"on_error", F_STR, "stop (default) or skip: what a bad event does to the others", "skip"},
+    {0},
+};
+
+/* clang-format off */
+const struct route ingest_routes[] = {
+    {"POST", "/api/v1/events", events_post, PERM_EVENTS_WRITE, BODY_STREAM, "Send events: one, many, or a stream", .params = events_params, .tag = "events"},
+    {"POST", "/log/add",       log_add,     PERM_EVENTS_WRITE, BODY_STREAM, "Add the raw bytes of one entry", .reply_type = "text/plain", .tag = "log"},
+    {0},
+};
+/* clang-format on */

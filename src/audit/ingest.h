@@ -20,6 +20,7 @@ struct ingest_options {
 struct ingest *ingest_open(const struct ingest_options *options); /* owned */
 void ingest_close(struct ingest *in);
 
+extern const struct route ingest_routes[];
 handler events_post; /* BODY_STREAM */
 handler log_add;     /* BODY_STREAM: the raw bytes of one entry */
 

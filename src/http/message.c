@@ -108,12 +108,17 @@ err response_bytes(struct ctx *cx, struct response *rs, int status, const char *
     return ERR_OK;
 }
 
-err response_json_body(struct ctx *cx, struct response *rs, int status)
+err response_written(struct ctx *cx, struct response *rs, int status, const char *media_type)
 {
     TRY(buf_check(cx, &rs->body, "the answer"));
     rs->status = status;
-    response_header(cx, rs, "Content-Type", S("application/json"));
+    response_header(cx, rs, "Content-Type", str_from(media_type));
     return ERR_OK;
+}
+
+err response_json_body(struct ctx *cx, struct response *rs, int status)
+{
+    return response_written(cx, rs, status, "application/json");
 }
 
 err response_json(struct ctx *cx, struct response *rs, int status, const struct shape *shape,

@@ -113,12 +113,14 @@ struct response {
 
 /* Name must be static; value is copied into cx->mem by response_header(). */
 void response_header(struct ctx *cx, struct response *rs, const char *name, str value);
-/* 200-family answer with a body of this media type. */
+/* 200-family answer with a body of this media type: static bytes, or arena `mem`. */
 err response_bytes(struct ctx *cx, struct response *rs, int status, const char *media_type,
                    str bytes);
 /* An object encoded by its shape, as application/json. */
 err response_json(struct ctx *cx, struct response *rs, int status, const struct shape *shape,
                   const void *object);
+/* What was written into rs->body is the answer. */
+err response_written(struct ctx *cx, struct response *rs, int status, const char *media_type);
 /* What was written into rs->body is a whole JSON text. */
 err response_json_body(struct ctx *cx, struct response *rs, int status);
 /* Send status and headers now; afterwards only response_write(). */

@@ -1,7 +1,6 @@
 /* app_open.c - see app_open.h. */
 #include "ops/app_open.h"
 #include "access/access.h"
-#include "audit/audit.h"
 #include "audit/ingest.h"
 #include "base/clock.h"
 #include "base/encode.h"
@@ -125,7 +124,7 @@ static err load_signer(struct ctx *cx, struct parts *p)
         return fail(cx, ERR_CORRUPT, "the vault holds no key for the log %.*s",
                     STR_FMT(verifier.name));
     ed25519_from_seed((const uint8_t *)seed.p, &key);
-    secret_wipe_str(seed);
+    secret_wipe_str(&seed);
     err e = note_signer_init(p->cx, p->app.origin, NOTE_ED25519, &key, &p->signer);
     ed25519_wipe(&key);
     if (e == ERR_OK && p->signer.key_id != verifier.key_id)
@@ -144,7 +143,7 @@ static str made_up_origin(struct ctx *cx)
     for (char *c = host; *c; c++)
         if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-", *c))
             *c = '-';
-    token_random(random, sizeof random);
+    random_bytes(random, sizeof random);
     hex_encode(random, sizeof random, mark);
     return arena_printf(cx->mem, "%s/chancery-%s", host[0] ? host : "localhost", mark);
 }
@@ -286,7 +285,7 @@ static err open_access(struct ctx *cx, struct parts *p)
     options.vault = p->vault;
     options.session_idle_us = p->config->session_idle_ns / 1000;
     options.session_absolute_us = p->config->session_absolute_ns / 1000;
-    options.password.memory_bytes = p->config->password_memory_bytes;
+    options.password.memory_kib = (uint32_t)(p->config->password_memory_bytes / 1024);
     options.password.passes = (unsigned)p->config->password_ops;
     return access_open(cx, &p->app, &options, &p->app.access);
 }
@@ -303,16 +302,6 @@ static void open_ingest(struct parts *p)
     p->app.ingest = ingest_open(&options);
 }
 
-static err open_audit(struct ctx *cx, struct parts *p, enum app_mode mode)
-{
-    struct audit_options options = {
-        .query_scan_max = (uint64_t)p->config->query_scan_budget,
-        .streams_max = mode == APP_SERVER ? (unsigned)p->config->events_stream_max : 0,
-    };
-
-    return audit_open(cx, &p->app, &options, &p->app.audit);
-}
-
 static err open_parts(struct ctx *cx, struct parts *p, enum app_mode mode)
 {
     if (!fs_exists(fs_real(), in_data(cx, p->config, "log.vkey")))
@@ -326,7 +315,8 @@ static err open_parts(struct ctx *cx, struct parts *p, enum app_mode mode)
     TRY(open_writer(cx, p));
     TRY(open_access(cx, p));
     open_ingest(p);
-    return open_audit(cx, p, mode);
+    (void)mode;
+    return ERR_OK;
 }
 
 err app_open(struct ctx *cx, const struct config *config, enum app_mode mode, struct app **out)
@@ -355,7 +345,6 @@ void app_close(struct app *app)
 
     if (!p)
         return;
-    audit_close(app->audit);
     ingest_close(app->ingest);
     access_close(app->access);
     writer_close(app->writer);

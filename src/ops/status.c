@@ -12,11 +12,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum {
-    METRICS_BYTES_MAX = 16 << 20,
-    DISK_FREE_WARN_BYTES = 1 << 30,
-    DISK_FREE_FAIL_BYTES = 64 << 20
-};
+enum { DISK_FREE_WARN_BYTES = 1 << 30, DISK_FREE_FAIL_BYTES = 64 << 20 };
 #define CHECKPOINT_AGE_WARN_US INT64_C(10000000)
 
 #define G(var, name_, kind_, scale_, help_)                                                        \
@@ -87,13 +83,10 @@ static void read_figures(struct ctx *cx, const struct app *app)
 
 static err metrics_get(struct ctx *cx, struct request *rq, struct response *rs)
 {
-    CLEANUP(buf_close) struct buf b = BUF(METRICS_BYTES_MAX);
-
     read_figures(cx, rq->app);
     for (struct metric *const *m = app_metrics(cx); *m; m++)
-        metric_render(&b, *m);
-    TRY(buf_check(cx, &b, "the metrics"));
-    return response_bytes(cx, rs, 200, "text/plain; version=0.0.4; charset=utf-8", buf_str(&b));
+        metric_render(&rs->body, *m);
+    return response_written(cx, rs, 200, "text/plain; version=0.0.4; charset=utf-8");
 }
 
 /* ---- health ---- */
@@ -234,14 +227,11 @@ static err openapi_get(struct ctx *cx, struct request *rq, struct response *rs)
 
 static err page_get(struct ctx *cx, struct request *rq, struct response *rs)
 {
-    CLEANUP(buf_close) struct buf b = BUF(256 * 1024);
-
-    page_write(&b, rq->app);
-    TRY(buf_check(cx, &b, "the page"));
+    page_write(&rs->body, rq->app);
     response_header(cx, rs, "Content-Security-Policy",
                     S("default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; "
                       "frame-ancestors 'none'"));
-    return response_bytes(cx, rs, 200, "text/html; charset=utf-8", buf_str(&b));
+    return response_written(cx, rs, 200, "text/html; charset=utf-8");
 }
 
 static err style_get(struct ctx *cx, struct request *rq, struct response *rs)
