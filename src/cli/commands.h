@@ -2,6 +2,7 @@
 #pragma once
 #include "cli/command.h"
 
+extern const struct command bench_command;
 extern const struct command check_command;
 extern const struct command completion_command;
 extern const struct command config_command;
