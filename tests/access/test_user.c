@@ -65,6 +65,22 @@ TEST(a_session_ends_when_idle_and_when_old)
     server_close(cx, s);
 }
 
+static const char *late_session(struct ctx *cx, struct server *s, const char *user)
+{
+    char *token = arena_new(cx->mem, char, SESSION_TOKEN_BYTES + 1);
+    struct registry_session session = {
+        .id = arena_printf(cx->mem, "late-%s", user),
+        .user = str_from(user),
+        .used_us = server_now_us(),
+        .expires_us = server_now_us() + 60 * MINUTE,
+    };
+
+    session_token_make(token);
+    token_hash(str_from(token), &session.secret);
+    registry_session_put(s->app.access->registry, &session);
+    return token;
+}
+
 TEST(a_disabled_user_is_out_at_once)
 {
     struct server *s = server_open(cx, dir);
@@ -85,6 +101,10 @@ TEST(a_disabled_user_is_out_at_once)
                  ->status,
              401);
     CHECK_EQ(server_status(s, admin, "POST", "/api/v1/users/alice/disable"), 409);
+    const char *late = late_session(cx, s, "alice"); /* a login that overtook the end of sessions */
+    CHECK_EQ(server_status(s, late, "GET", "/may/events:read"), 401);
+    CHECK_EQ(server_status(s, late_session(cx, s, "bob"), "GET", "/may/events:read"), 200);
+    CHECK(registry_session_drop(s->app.access->registry, S("late-alice")));
     CHECK_EQ(server_status(s, admin, "POST", "/api/v1/users/alice/enable"), 200);
     CHECK_EQ(server_status(s, admin, "POST", "/api/v1/users/alice/enable"), 409);
     CHECK_EQ(server_status(s, a1, "GET", "/may/events:read"), 401); /* ended is ended */
