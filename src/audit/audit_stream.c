@@ -22,6 +22,7 @@
 #include "base/queue.h"
 #include "http/sse.h"
 #include "ledger/segment_file.h"
+#include <stdio.h>
 #include <stdlib.h>
 
 enum {

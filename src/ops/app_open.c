@@ -1,6 +1,7 @@
 /* app_open.c - see app_open.h. */
 #include "ops/app_open.h"
 #include "access/access.h"
+#include "audit/audit.h"
 #include "audit/ingest.h"
 #include "base/clock.h"
 #include "base/encode.h"
@@ -11,8 +12,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { VKEY_BYTES_MAX = 4096, PORTIONS = 6, PORTION_BYTES = 512 * 1024 };
+enum { VKEY_BYTES_MAX = 4096, PORTIONS = 6, PORTION_BYTES = 512 * 1024, EXPORTS_MAX = 4 };
 #define PROOF_WAIT_NS INT64_C(5000000000)
+#define WITNESS_INTERVAL_NS INT64_C(1000000000)
+#define WITNESS_TIMEOUT_NS INT64_C(5000000000)
 
 /* What an app stands on, hidden behind it. */
 struct parts {
@@ -302,6 +305,24 @@ static void open_ingest(struct parts *p)
     p->app.ingest = ingest_open(&options);
 }
 
+static err open_audit(struct ctx *cx, struct parts *p, enum app_mode mode)
+{
+    bool serving = mode == APP_SERVER;
+    struct audit_options options = {
+        .query_scan_max = (uint64_t)p->config->query_scan_budget,
+        .streams_max = serving ? (unsigned)p->config->events_stream_max : 0,
+        .exports_max = EXPORTS_MAX,
+        .proof_wait_ns = PROOF_WAIT_NS,
+        .witnesses = p->config->ledger_witnesses.items,
+        .witness_count = serving ? p->config->ledger_witnesses.count : 0,
+        .witness_quorum = (unsigned)p->config->ledger_witnesses.count,
+        .witness_interval_ns = WITNESS_INTERVAL_NS,
+        .witness_timeout_ns = WITNESS_TIMEOUT_NS,
+    };
+
+    return audit_open(cx, &p->app, &options, &p->app.audit);
+}
+
 static err open_parts(struct ctx *cx, struct parts *p, enum app_mode mode)
 {
     if (!fs_exists(fs_real(), in_data(cx, p->config, "log.vkey")))
@@ -315,8 +336,7 @@ static err open_parts(struct ctx *cx, struct parts *p, enum app_mode mode)
     TRY(open_writer(cx, p));
     TRY(open_access(cx, p));
     open_ingest(p);
-    (void)mode;
-    return ERR_OK;
+    return open_audit(cx, p, mode);
 }
 
 err app_open(struct ctx *cx, const struct config *config, enum app_mode mode, struct app **out)
@@ -345,6 +365,7 @@ void app_close(struct app *app)
 
     if (!p)
         return;
+    audit_close(app->audit);
     ingest_close(app->ingest);
     access_close(app->access);
     writer_close(app->writer);
