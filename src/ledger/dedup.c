@@ -131,12 +131,19 @@ size_t dedup_find(const struct dedup *d, uint64_t id_hash, uint64_t size, uint64
     return n;
 }
 
-/* Into the first slot on its way that is free or has left the window. */
+/* Of an append that failed: no entry of this tag can have a later index than the newest. */
+static bool slot_never_was(uint64_t slot, uint32_t tag, uint64_t index)
+{
+    return slot_tag(slot) == tag && slot_age(slot, index) >= AGE_UNKNOWN;
+}
+
+/* Into the first slot on its way that is free, has left the window or never was. */
 static void shard_put(struct shard *s, uint32_t tag, uint64_t index, uint64_t ids_max)
 {
     uint32_t mask = shard_slots(s) - 1, i = home_of(s, tag);
 
-    while (s->slots[i] && !slot_left(s->slots[i], index + 1, ids_max))
+    while (s->slots[i] && !slot_left(s->slots[i], index + 1, ids_max) &&
+           !slot_never_was(s->slots[i], tag, index))
         i = (i + 1) & mask;
     s->used += s->slots[i] == 0;
     s->slots[i] = (uint64_t)tag << 32 | (uint32_t)index;

@@ -331,7 +331,8 @@ static err add(struct reading *r, str text, const struct entry_stamp *stamp, str
         buf_put(&b->frames, S("\0\0"));
         buf_put(&b->frames, text);
     } else {
-        r->meta.attr[ATTR_PRINCIPAL] = keep_value(b, stamp->principal);
+        if (stamp->principal.n)
+            r->meta.attr[ATTR_PRINCIPAL] = keep_value(b, stamp->principal);
         put_stamp(b, stamp);
         buf_put(&b->frames, str_slice(text, 1, text.n));
     }
