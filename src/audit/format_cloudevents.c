@@ -48,7 +48,7 @@ static bool step_gap(struct frame *f, char c)
 {
     bool start = f->phase == PHASE_START, array = f->phase == PHASE_ARRAY;
 
-    if (is_space(c) || (start && memchr("\xEF\xBB\xBF", c, 3)))
+    if (is_space(c) || (start && text_is_among(c, S("\xEF\xBB\xBF"))))
         return true;
     if (start && c == '[')
         step_open_array(f);

@@ -182,6 +182,10 @@ int text_month(str name);                               /* "Jan" is 1; 0 if it i
 bool text_digits(str s, size_t at, size_t n, int *out); /* exactly n decimal digits at s.p[at] */
 
 bool text_is_ip(str s);
+static inline bool text_is_among(char c, str set)
+{
+    return str_find_char(set, c) < set.n;
+}
 str text_first_line(str head); /* without BOM and line end */
 bool text_holds(str s, str needle);
 /* Syslog severity 0 to 7 as its keyword ("err"), and as outcome: "failure" from err up, else null.

@@ -183,8 +183,11 @@ static const struct param *param_find(const struct route *route, str name)
 static const char *kind_text(enum field_kind kind)
 {
     static const char *const texts[] = {
-        [F_U64] = "a number that is not negative", [F_I64] = "a whole number",
-        [F_DOUBLE] = "a number", [F_TIME] = "an RFC 3339 time", [F_BOOL] = "true or false",
+        [F_U64] = "a number that is not negative",
+        [F_I64] = "a whole number",
+        [F_DOUBLE] = "a number",
+        [F_TIME] = "an RFC 3339 time",
+        [F_BOOL] = "true or false",
     };
 
     return (size_t)kind < COUNT(texts) && texts[kind] ? texts[kind] : "UTF-8 text";
@@ -290,7 +293,7 @@ static struct metric_cell *status_cell(struct served_route *s, const struct requ
     bool head = rq->method == HTTP_HEAD;
     size_t i = status > 0 && status < STATUS_MAX ? (size_t)status : 0;
     _Atomic(struct metric_cell *) *place = head ? &s->by_status_head[i] : &s->by_status[i];
-    struct metric_cell *c = atomic_load_explicit(place, memory_order_relaxed);
+    struct metric_cell *c = atomic_load_explicit(place, memory_order_acquire);
     char label[400];
 
     if (c)
@@ -299,7 +302,7 @@ static struct metric_cell *status_cell(struct served_route *s, const struct requ
     snprintf(label, sizeof label, "route=\"%s\",method=\"%s\",status=\"%d\"", s->route.path, method,
              status);
     c = metric_cell(&http_requests, str_from(label));
-    atomic_store_explicit(place, c, memory_order_relaxed);
+    atomic_store_explicit(place, c, memory_order_release);
     return c;
 }
 
@@ -324,7 +327,8 @@ static void finish(struct ctx *cx, struct router *r, struct request *rq, struct 
         sse_finish(rs->sse);
         rs->sse = NULL;
     }
-    if (e && !rs->streaming) /* else the carrier breaks the connection off: nothing else is honest */
+    if (e &&
+        !rs->streaming) /* else the carrier breaks the connection off: nothing else is honest */
         problem_response(cx, rs, rq, e);
     if (e && rs->gone)
         rs->status = STATUS_GONE;
@@ -390,7 +394,8 @@ static err read_whole(struct ctx *cx, struct body_source source, struct buf *out
     return ERR_OK;
 }
 
-/* The unpacked body goes to the arena, where an answer may point into it; padded for JSON reading. */
+/* The unpacked body goes to the arena, where an answer may point into it; padded for JSON reading.
+ */
 static err unpack_whole(struct ctx *cx, struct router *r, struct request *rq,
                         enum encoding encoding)
 {

@@ -400,8 +400,11 @@ static err ensure_open_segment(struct ctx *cx, struct ledger *l)
     if (last->count < SEGMENT_ENTRIES)
         return ERR_OK;
     TRY(segment_create(cx, l, last->number + 1, &s));
-    TRY(fs_sync_dir(cx, l->options.fs, l->dir));
-    return segments_push(cx, l, s);
+    err e = fs_sync_dir(cx, l->options.fs, l->dir);
+    if (e == ERR_OK)
+        return segments_push(cx, l, s);
+    segment_data_close(l, s);
+    return e;
 }
 
 err ledger_append(struct ctx *cx, struct ledger *l, struct entry_batch *const *batches,

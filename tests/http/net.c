@@ -66,7 +66,8 @@ struct net net_open(const struct server *s)
     while (colon && text.p[colon - 1] != ':')
         colon--;
     CHECK(str_to_u64(str_slice(text, colon, text.n), &port));
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port),
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)port),
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct net n = {.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), .in = BUF(IN_BYTES_MAX)};
     CHECK(n.fd >= 0);

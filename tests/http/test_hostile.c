@@ -73,9 +73,13 @@ TEST(smuggling_probes_are_refused_and_the_connection_ends)
 TEST(chunks_that_are_not_well_formed_end_the_connection)
 {
     static const str bodies[] = {
-        STR_INIT("x\r\n"),        STR_INIT("-1\r\nab\r\n"), STR_INIT("0x1\r\na\r\n0\r\n\r\n"),
-        STR_INIT("1\r\nab\r\n0\r\n\r\n"), STR_INIT(" 1\r\na\r\n0\r\n\r\n"),
-        STR_INIT("ffffffffffffffffff\r\n"), STR_INIT("\r\n"),
+        STR_INIT("x\r\n"),
+        STR_INIT("-1\r\nab\r\n"),
+        STR_INIT("0x1\r\na\r\n0\r\n\r\n"),
+        STR_INIT("1\r\nab\r\n0\r\n\r\n"),
+        STR_INIT(" 1\r\na\r\n0\r\n\r\n"),
+        STR_INIT("ffffffffffffffffff\r\n"),
+        STR_INIT("\r\n"),
     };
     struct server s = server_open(cx, NULL);
 
