@@ -136,17 +136,17 @@ err index_lookup(struct ctx *cx, struct segment_index ix, enum attr attr, str va
 
 /* ---- every value ---- */
 
-static err builder_values(struct ctx *cx, const struct index_builder *b, enum attr attr,
-                          index_visit *visit, void *state)
+static err builder_values(struct ctx *cx, struct arena *tmp, const struct index_builder *b,
+                          enum attr attr, index_visit *visit, void *state)
 {
     struct builder_view v = builder_view(b, attr);
 
     if (!v.column)
         return ERR_OK;
-    uint32_t *order = arena_new(cx->tmp, uint32_t, v.values);
-    uint32_t *start = arena_new(cx->tmp, uint32_t, v.values + 1);
-    uint32_t *positions = arena_new(cx->tmp, uint32_t, v.count);
-    view_sort(cx->tmp, &v, order);
+    uint32_t *order = arena_new(tmp, uint32_t, v.values);
+    uint32_t *start = arena_new(tmp, uint32_t, v.values + 1);
+    uint32_t *positions = arena_new(tmp, uint32_t, v.count);
+    view_sort(tmp, &v, order);
     view_group(&v, start, positions);
     for (uint32_t i = 0; i < v.values; i++) {
         const struct value *value = table_value(&b->attr[attr], order[i]);
@@ -186,7 +186,7 @@ err index_values(struct ctx *cx, struct segment_index ix, enum attr attr, index_
     SCRATCH(tmp, cx);
 
     return ix.reader ? reader_values(cx, ix.reader, attr, visit, state)
-                     : builder_values(cx, ix.builder, attr, visit, state);
+                     : builder_values(cx, tmp.mem, ix.builder, attr, visit, state);
 }
 
 err index_item_positions(struct ctx *cx, const struct index_item *item, uint32_t *room,
@@ -225,7 +225,8 @@ static void filter_times(const struct time_filter *f, const int64_t *times, uint
 static err reader_lookup_time(struct ctx *cx, const struct index_reader *r, enum index_time which,
                               const struct time_filter *f, struct positions *into)
 {
-    int64_t *times = arena_new(cx->tmp, int64_t, TIME_CHUNK), min, max;
+    SCRATCH(tmp, cx);
+    int64_t *times = arena_new(tmp.mem, int64_t, TIME_CHUNK), min, max;
 
     for (uint32_t c = 0; c < time_chunks(r->entries); c++) {
         uint32_t first = c * TIME_CHUNK;
@@ -238,7 +239,7 @@ static err reader_lookup_time(struct ctx *cx, const struct index_reader *r, enum
             positions_add_range(into, first, first + n);
             continue;
         }
-        if (!times_read(cx->tmp, &r->times[which], c, times))
+        if (!times_read(tmp.mem, &r->times[which], c, times))
             return index_corrupt(cx, r, "times", r->times[which].bytes.p);
         filter_times(f, times, first, n, into);
     }
@@ -248,7 +249,6 @@ static err reader_lookup_time(struct ctx *cx, const struct index_reader *r, enum
 err index_lookup_time(struct ctx *cx, struct segment_index ix, enum index_time which,
                       int64_t from_us, int64_t to_us, struct positions *into)
 {
-    SCRATCH(tmp, cx);
     struct time_filter f = {from_us, to_us};
     int64_t min, max;
     uint32_t count = index_count(ix);

@@ -240,9 +240,9 @@ err query_run(struct ctx *cx, struct ledger *l, const struct query *q, query_vis
     f->visit = visit;
     f->state = state;
     TRY(query_parts(cx, l, &snapshot, find_in_part, f));
-    uint64_t whole = snapshot.begin;
-    if (q->oldest_first) /* never back, even from a begin that the log has not reached */
-        whole = q->begin > snapshot.end ? q->begin : snapshot.end;
+    uint64_t whole = q->begin; /* never back, even from where the log has not come yet */
+    if (q->oldest_first && snapshot.end > whole)
+        whole = snapshot.end;
     *out = (struct query_end){.complete = !f->stopped || f->next == whole,
                               .next = f->stopped ? f->next : whole,
                               .scanned = f->scanned,
