@@ -27,7 +27,8 @@ static err authorize(struct ctx *cx, const struct request *rq)
 {
     int needed = rq->route->permission;
 
-    if (needed == PERM_PUBLIC || (rq->principal.permissions & permission_bit((enum permission)needed)))
+    if (needed == PERM_PUBLIC ||
+        (rq->principal.permissions & permission_bit((enum permission)needed)))
         return ERR_OK;
     return fail(cx, ERR_FORBIDDEN, "not for you");
 }
@@ -38,8 +39,7 @@ static void must_not_fail(const struct ctx *cx, err e)
     abort();
 }
 
-static void open_ledger(struct ctx *cx, struct house *house, const char *dir,
-                        int64_t checkpoint_ns)
+static void open_ledger(struct ctx *cx, struct house *house, const char *dir, int64_t checkpoint_ns)
 {
     struct ed25519_key key;
 
@@ -89,8 +89,7 @@ struct house *house_open(struct ctx *cx, const char *dir, const struct house_opt
     open_writer(cx, house);
     house->app.vkey = S("vkey-of-the-house");
     CHECK_OK(audit_open(cx, &house->app, &options->audit, &house->app.audit));
-    const struct route *const tables[] = {options->routes ? options->routes : audit_routes,
-                                            NULL};
+    const struct route *const tables[] = {options->routes ? options->routes : audit_routes, NULL};
     const struct router_options router = {.app = &house->app,
                                           .tables = tables,
                                           .body_bytes_max = 1 << 20,
@@ -168,9 +167,10 @@ static str event_text(struct ctx *cx, uint64_t i)
         "{\"specversion\":\"1.0\",\"id\":\"%llu\",\"source\":\"/test\",\"type\":\"%s\",%s"
         "\"subject\":\"case/%llu\",\"actor\":\"user/%llu\",\"outcome\":\"%s\",\"time\":\"%s\","
         "\"data\":{\"n\":%llu,\"text\":\"%s\"}}",
-        (unsigned long long)i, event_type(i), i % 13 ? "" : "\n  ", (unsigned long long)event_case(i),
-        (unsigned long long)event_actor(i), event_is_denied(i) ? "denied" : "success", time,
-        (unsigned long long)i, event_has_needle(i) ? "a needle, \\\"quoted\\\"" : "hay");
+        (unsigned long long)i, event_type(i), i % 13 ? "" : "\n  ",
+        (unsigned long long)event_case(i), (unsigned long long)event_actor(i),
+        event_is_denied(i) ? "denied" : "success", time, (unsigned long long)i,
+        event_has_needle(i) ? "a needle, \\\"quoted\\\"" : "hay");
 }
 
 static void put(struct ctx *cx, struct house *house, str text)
@@ -184,8 +184,7 @@ static void put(struct ctx *cx, struct house *house, str text)
 
 static uint64_t send(struct ctx *cx, struct house *house)
 {
-    struct ledger_receipt *receipts =
-        arena_new(cx->mem, struct ledger_receipt, house->batch.count);
+    struct ledger_receipt *receipts = arena_new(cx->mem, struct ledger_receipt, house->batch.count);
 
     entry_batch_hash(&house->batch);
     CHECK_OK(writer_append(cx, house->app.writer, &house->batch, receipts));

@@ -65,9 +65,9 @@ static bool all_have_moved(void *state)
 /* A witness that nobody can reach lags behind. */
 TEST(every_metric_is_moved)
 {
-    static const str unreachable = STR_INIT(
-        "witness.example.org+b8a2cf20+BFLN3yikSfFkVAJtrnh/CiY3Zozkoy7clp+P7XB28qUN "
-        "http://127.0.0.1:1");
+    static const str unreachable =
+        STR_INIT("witness.example.org+b8a2cf20+BFLN3yikSfFkVAJtrnh/CiY3Zozkoy7clp+P7XB28qUN "
+                 "http://127.0.0.1:1");
     const struct house_options options = {.audit = {.streams_max = 1,
                                                     .witnesses = &unreachable,
                                                     .witness_count = 1,

@@ -207,10 +207,10 @@ TEST(a_text_search_says_how_far_it_came)
 
 TEST(events_need_the_permission_to_read)
 {
-    static const char *const targets[] = {
-        "/api/v1/events",       "/api/v1/events/0",       "/api/v1/events/0/proof",
-        "/api/v1/events/stats", "/api/v1/events/stream",  "/log/tile/entries/000.p/1",
-        "/api/v1/events/export"};
+    static const char *const targets[] = {"/api/v1/events",         "/api/v1/events/0",
+                                          "/api/v1/events/0/proof", "/api/v1/events/stats",
+                                          "/api/v1/events/stream",  "/log/tile/entries/000.p/1",
+                                          "/api/v1/events/export"};
     struct house *house = house_open(cx, dir, NULL);
 
     house_fill(cx, house, 1);

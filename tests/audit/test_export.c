@@ -1,6 +1,7 @@
 /* test_export.c - exports equal lists, survive hostile cells, and are events themselves. */
 #include "base/json_write.h"
 #include "house.h"
+#include <stdio.h>
 
 static const struct reply *get_export(struct house *house, const char *query)
 {
@@ -102,9 +103,10 @@ TEST(csv_has_a_column_for_each_attribute_and_no_formulas)
     CHECK_HOLDS(reply_header(r, "Content-Type"), "text/csv");
     CHECK_HOLDS(reply_header(r, "Content-Disposition"), "events.csv");
     str rest = r->body;
-    CHECK_STR(str_cut(&rest, '\n'),
-              S("index,recorded,time,type,source,subject,actor,principal,outcome,remoteip,sessionid,"
-                "id,data\r"));
+    CHECK_STR(
+        str_cut(&rest, '\n'),
+        S("index,recorded,time,type,source,subject,actor,principal,outcome,remoteip,sessionid,"
+          "id,data\r"));
     str row = str_cut(&rest, '\n');
     CHECK(str_starts(row, S("0,2")));
     CHECK_HOLDS(row, ",2026-11-20T08:15:30Z,t,\"/a,b\",\"a \"\"b\"\"\",\"'@sum\",key/sender,,,,"

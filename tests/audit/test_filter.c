@@ -115,9 +115,14 @@ TEST(text_that_is_searched_for_has_a_limit)
 
 TEST(a_filter_has_the_values_it_was_given)
 {
-    const char *given[] = {"type=user.*", "actor=user/1", "from=1970-01-01T00:00:01Z",
-                           "to=1970-01-01T00:00:00Z",     "time=time", "order=oldest",
-                           "limit=7",     NULL};
+    const char *given[] = {"type=user.*",
+                           "actor=user/1",
+                           "from=1970-01-01T00:00:01Z",
+                           "to=1970-01-01T00:00:00Z",
+                           "time=time",
+                           "order=oldest",
+                           "limit=7",
+                           NULL};
     struct filter f;
 
     CHECK_ERR(filter_parse(cx, lookup, given, &f), ERR_INVALID); /* to is before from */
@@ -157,8 +162,8 @@ TEST(a_cursor_leads_to_the_rest_of_its_range)
     const struct query_end done = {.complete = true};
     struct filter f;
 
-    const char *with[] = {"limit=3", "type=a", arena_printf(cx->mem, "cursor=%s",
-                                                            next_of(cx, newest, 55).p).p, NULL};
+    const char *with[] = {"limit=3", "type=a",
+                          arena_printf(cx->mem, "cursor=%s", next_of(cx, newest, 55).p).p, NULL};
     CHECK_OK(filter_parse(cx, lookup, with, &f));
     CHECK_EQ(f.query.begin, 10);
     CHECK_EQ(f.query.end, 55);
@@ -175,9 +180,12 @@ TEST(a_cursor_of_another_filter_is_refused)
     const char *made_for[] = {"type=a", NULL};
     str cursor = arena_printf(cx->mem, "cursor=%s", next_of(cx, made_for, 55).p);
     const char *others[][4] = {
-        {cursor.p, "type=b", NULL},   {cursor.p, "type=a*", NULL},
-        {cursor.p, NULL},             {cursor.p, "type=a", "order=oldest", NULL},
-        {cursor.p, "actor=a", NULL},  {cursor.p, "type=a", "q=x", NULL},
+        {cursor.p, "type=b", NULL},
+        {cursor.p, "type=a*", NULL},
+        {cursor.p, NULL},
+        {cursor.p, "type=a", "order=oldest", NULL},
+        {cursor.p, "actor=a", NULL},
+        {cursor.p, "type=a", "q=x", NULL},
         {cursor.p, "type=a", "time=time", NULL},
     };
     struct filter f;

@@ -78,14 +78,14 @@ TEST(the_checkpoint_is_signed_and_right)
     struct checkpoint_opened opened;
 
     harness_key(house->h, NULL); /* for everybody */
-    CHECK_OK(checkpoint_open(cx, get_text(cx, house, "/log/checkpoint"), &house->verifier, 1,
-                             &opened));
+    CHECK_OK(
+        checkpoint_open(cx, get_text(cx, house, "/log/checkpoint"), &house->verifier, 1, &opened));
     CHECK_EQ(opened.checkpoint.size, 0);
     harness_key(house->h, "reader");
     house_fill(cx, house, 300);
     await_checkpoint(cx, house);
-    CHECK_OK(checkpoint_open(cx, get_text(cx, house, "/log/checkpoint"), &house->verifier, 1,
-                             &opened));
+    CHECK_OK(
+        checkpoint_open(cx, get_text(cx, house, "/log/checkpoint"), &house->verifier, 1, &opened));
     CHECK_EQ(opened.checkpoint.size, 300);
     struct hash root = root_of(leaves(cx, house), 300);
     CHECK(hash_eq(&opened.checkpoint.root, &root));
@@ -187,8 +187,7 @@ TEST(every_tile_is_what_its_entries_hash_to)
         uint64_t run = UINT64_C(1) << 8 * some[i].level;
         for (unsigned k = 0; k < some[i].width; k++)
             tile[k] = root_of(leaf + (some[i].index * 256 + k) * run, run);
-        check_tile(cx, house, &some[i],
-                   (str){(const char *)tile, some[i].width * sizeof *tile});
+        check_tile(cx, house, &some[i], (str){(const char *)tile, some[i].width * sizeof *tile});
     }
     for (uint64_t n = 0; n < 258; n += 51) /* sealed and growing */
         for (size_t k = 0; k < COUNT(widths); k++) {
@@ -201,10 +200,11 @@ TEST(every_tile_is_what_its_entries_hash_to)
 TEST(names_that_are_no_tile_of_this_log_are_not_found)
 {
     static const char *const names[] = {
-        "0/002",        "0/001.p/200",   "0/001.p/0",   "0/001.p/256", "0/1",      "00/000",
-        "0/x000/000",   "64/000",        "-1/000",      "0/000.p/",    "0/000/",   "0",
-        "1/000",        "1/000.p/2",     "8/000",       "data/000",    "entries/", "entries/2",
-        "entries/002",  "entries/001.p/201", "entries/000.p/x", "0/000.p/1/x", "",
+        "0/002",           "0/001.p/200", "0/001.p/0", "0/001.p/256", "0/1",
+        "00/000",          "0/x000/000",  "64/000",    "-1/000",      "0/000.p/",
+        "0/000/",          "0",           "1/000",     "1/000.p/2",   "8/000",
+        "data/000",        "entries/",    "entries/2", "entries/002", "entries/001.p/201",
+        "entries/000.p/x", "0/000.p/1/x", "",
     };
     struct house *house = house_open(cx, dir, NULL);
 

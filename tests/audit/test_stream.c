@@ -1,6 +1,6 @@
 /* test_stream.c - live streams: who gets what, resuming, limits, slow clients. */
-#include "http/sse.h"
 #include "house.h"
+#include "http/sse.h"
 
 enum { CLIENTS_MAX = 8 };
 
@@ -152,7 +152,8 @@ TEST(an_event_on_a_stream_is_the_item_of_a_list)
 
     (void)house_add_raw(cx, house, S("raw"));
     wait_for_id(cx, c, 0);
-    CHECK_HOLDS(buf_str(&c->text), "id: 0\ndata: {\"index\":0,\"event\":null,\"raw\":\"cmF3\"}\n\n");
+    CHECK_HOLDS(buf_str(&c->text),
+                "id: 0\ndata: {\"index\":0,\"event\":null,\"raw\":\"cmF3\"}\n\n");
     unsubscribe(c);
     house_close(house);
 }
@@ -205,8 +206,7 @@ TEST(a_stream_catches_up_over_segments)
 
 TEST(streams_have_limits)
 {
-    const struct house_options options = {
-        .audit = {.streams_max = 3, .streams_of_one_max = 2}};
+    const struct house_options options = {.audit = {.streams_max = 3, .streams_of_one_max = 2}};
     struct house *house = house_open(cx, dir, &options);
     struct client *first = subscribe(cx, house, "", NULL), *second = subscribe(cx, house, "", NULL);
 

@@ -290,8 +290,8 @@ enum { KEEPERS = 3 };
 
 struct door {
     struct witness *w;
-    _Atomic bool shut;       /* UNREACHABLE */
-    _Atomic bool lies;       /* answers with a cosignature that does not hold */
+    _Atomic bool shut; /* UNREACHABLE */
+    _Atomic bool lies; /* answers with a cosignature that does not hold */
     _Atomic unsigned calls;
     _Atomic unsigned conflicts;
 };
@@ -336,8 +336,8 @@ static void circle_open(struct ctx *cx, struct circle *c, const char *dir, size_
             keeper_open(cx, &c->keepers[i], c->house, dir, names[i], (char)('1' + i));
         c->doors[i].w = c->keepers[i].w;
         c->ways[i] = (struct witness_door){knock, &c->doors[i]};
-        c->targets[i] = arena_printf(cx->mem, "%.*s http://%s", STR_FMT(c->keepers[i].vkey),
-                                     names[i]);
+        c->targets[i] =
+            arena_printf(cx->mem, "%.*s http://%s", STR_FMT(c->keepers[i].vkey), names[i]);
     }
     CHECK_OK(witness_client_open(cx, &options, &c->client));
 }
@@ -431,8 +431,8 @@ TEST(a_quorum_needs_cosignatures_that_hold)
     struct checkpoint_opened opened;
     struct buf text = BUF(LOG_PROOF_BYTES_MAX);
     CHECK_OK(checkpoint_open(cx, note, &c->house->verifier, 1, &opened));
-    CHECK_OK(tree_inclusion(cx, ledger_tree(c->house->app.ledger), 3, opened.checkpoint.size,
-                            &p.proof));
+    CHECK_OK(
+        tree_inclusion(cx, ledger_tree(c->house->app.ledger), 3, opened.checkpoint.size, &p.proof));
     log_proof_put(&text, &p);
     CHECK_OK(ledger_entry(cx, c->house->app.ledger, 3, &entry));
     hash_leaf(entry, &leaf);
@@ -470,10 +470,12 @@ TEST(a_restarted_log_finds_its_witnesses_again)
 TEST(witnesses_are_configured_by_key_and_address)
 {
     static const str wrong[] = {
-        STR_INIT("http://w.test"), STR_INIT("nokey http://w.test"),
+        STR_INIT("http://w.test"),
+        STR_INIT("nokey http://w.test"),
         STR_INIT("example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k http://w"),
         STR_INIT("witness.example.org+b8a2cf20+BFLN3yikSfFkVAJtrnh/CiY3Zozkoy7clp+P7XB28qUN"),
-        STR_INIT("witness.example.org+b8a2cf20+BFLN3yikSfFkVAJtrnh/CiY3Zozkoy7clp+P7XB28qUN ftp://w"),
+        STR_INIT(
+            "witness.example.org+b8a2cf20+BFLN3yikSfFkVAJtrnh/CiY3Zozkoy7clp+P7XB28qUN ftp://w"),
     };
     struct house *house = house_open(cx, dir, NULL);
     struct witness_client_options options = {
@@ -549,8 +551,8 @@ TEST(cosignatures_are_gathered_over_http_and_served)
     keeper_open(cx, &k, house, dir, "w", 'w');
     site_open(cx, &site, &k);
     house_fill(cx, house, 10);
-    str target = arena_printf(cx->mem, "%.*s http://%s", STR_FMT(k.vkey),
-                              transport_address(site.transport));
+    str target =
+        arena_printf(cx->mem, "%.*s http://%s", STR_FMT(k.vkey), transport_address(site.transport));
     const struct audit_options options = {
         .witnesses = &target, .witness_count = 1, .witness_interval_ns = 2000000};
     harness_header(house->h, "Prefer", "wait=proof"); /* so that there is a checkpoint over them */
