@@ -1,5 +1,6 @@
 /* modules.c - the one table of modules: adding a domain = a folder and a row. */
 #include "access/access.h"
+#include "audit/audit.h"
 #include "audit/ingest.h"
 #include "http/metrics.h"
 #include "ledger/metrics.h"
@@ -15,6 +16,7 @@ const struct module modules[] = {
     {"writer", .view_migrations = view_migrations, .metrics = writer_metrics},
     {"access", access_routes, access_events, access_view_migrations, access_jobs, access_metrics},
     {"ingest", .routes = ingest_routes, .metrics = ingest_metrics},
+    {"audit",  .routes = audit_routes, .events = audit_events, .metrics = audit_metrics},
     {"status", .routes = status_routes, .metrics = status_metrics},
     {0},
 };

@@ -1,6 +1,7 @@
 /* app_open.c - see app_open.h. */
 #include "ops/app_open.h"
 #include "access/access.h"
+#include "audit/audit.h"
 #include "audit/ingest.h"
 #include "base/clock.h"
 #include "base/encode.h"
@@ -302,6 +303,20 @@ static void open_ingest(struct parts *p)
     p->app.ingest = ingest_open(&options);
 }
 
+static err open_audit(struct ctx *cx, struct parts *p, enum app_mode mode)
+{
+    const struct config *c = p->config;
+    struct audit_options options = {.query_scan_max = (uint64_t)c->query_scan_budget,
+                                    .proof_wait_ns = PROOF_WAIT_NS};
+
+    if (mode == APP_SERVER) {
+        options.streams_max = (unsigned)c->events_stream_max;
+        options.witnesses = c->ledger_witnesses.items;
+        options.witness_count = c->ledger_witnesses.count;
+    }
+    return audit_open(cx, &p->app, &options, &p->app.audit);
+}
+
 static err open_parts(struct ctx *cx, struct parts *p, enum app_mode mode)
 {
     if (!fs_exists(fs_real(), in_data(cx, p->config, "log.vkey")))
@@ -315,8 +330,7 @@ static err open_parts(struct ctx *cx, struct parts *p, enum app_mode mode)
     TRY(open_writer(cx, p));
     TRY(open_access(cx, p));
     open_ingest(p);
-    (void)mode;
-    return ERR_OK;
+    return open_audit(cx, p, mode);
 }
 
 err app_open(struct ctx *cx, const struct config *config, enum app_mode mode, struct app **out)
@@ -345,6 +359,7 @@ void app_close(struct app *app)
 
     if (!p)
         return;
+    audit_close(app->audit);
     ingest_close(app->ingest);
     access_close(app->access);
     writer_close(app->writer);
