@@ -1,8 +1,10 @@
 /* test_stream.c - live streams: who gets what, resuming, limits, slow clients. */
 #include "house.h"
 #include "http/sse.h"
-
-enum { CLIENTS_MAX = 8 };
+#include "http/transport.h"
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 /* One subscriber and what it has been sent so far. */
 struct client {
@@ -248,5 +250,69 @@ TEST(a_client_that_does_not_read_holds_nobody_up)
         CHECK_EQ(got[i], i);
     unsubscribe(reads);
     unsubscribe(sleeps);
+    house_close(house);
+}
+
+/* ---- over a socket ---- */
+
+static int connect_to(const char *address)
+{
+    str port = str_slice(str_from(address), S("127.0.0.1:").n, SIZE_MAX);
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    uint64_t number;
+
+    CHECK(str_to_u64(port, &number));
+    to.sin_port = htons((uint16_t)number);
+    CHECK(fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof to) == 0);
+    return fd;
+}
+
+static size_t count_text(str s, const char *text)
+{
+    size_t n = 0;
+
+    for (size_t at = str_find(s, str_from(text)); at < s.n; at = str_find(s, str_from(text))) {
+        s = str_slice(s, at + 1, s.n);
+        n++;
+    }
+    return n;
+}
+
+TEST(a_stream_over_a_socket_is_one_answer_and_its_events)
+{
+    static const char request[] = "GET /api/v1/events/stream?after=0 HTTP/1.1\r\nHost: test\r\n"
+                                  "Authorization: Bearer reader\r\n\r\n";
+    const struct transport_options options = {.listen = "127.0.0.1:0",
+                                              .loops = 1,
+                                              .workers = 1,
+                                              .connections_max = 4,
+                                              .queue_max = 4,
+                                              .head_bytes_max = 16384,
+                                              .body_window_bytes = 65536,
+                                              .idle_ns = INT64_C(10000000000),
+                                              .receive_ns = INT64_C(10000000000),
+                                              .memory_bytes_max = 1 << 24};
+    struct house *house = house_open(cx, dir, NULL);
+    struct transport *transport;
+    struct buf got = BUF(1 << 20);
+
+    CHECK_OK(transport_open(cx, &options, house->router, &transport));
+    house_fill(cx, house, 50);
+    int fd = connect_to(transport_address(transport));
+    CHECK_EQ(send(fd, request, sizeof request - 1, 0), sizeof request - 1);
+    while (count_text(buf_str(&got), "\n\n") < 50) { /* 49 events; the head ends in \r\n\r\n */
+        CHECK(buf_reserve(&got, 4096));
+        ssize_t n = recv(fd, got.p + got.n, 4096, 0);
+        CHECK(n > 0);
+        got.n += (size_t)n;
+        if (count_text(buf_str(&got), "id: ") == 49 && str_ends(buf_str(&got), S("\n\n")))
+            break;
+    }
+    CHECK_EQ(count_text(buf_str(&got), "HTTP/1.1"), 1);
+    CHECK_HOLDS(buf_str(&got), "\r\n\r\nid: 1\n");
+    close(fd);
+    buf_close(&got);
+    transport_close(transport);
     house_close(house);
 }
