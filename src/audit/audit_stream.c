@@ -26,11 +26,11 @@
 #include <stdlib.h>
 
 enum {
-    LIVE_LAG_MAX = 16384,        /* entries waiting for live subscribers; beyond it they catch up */
-    CATCH_UP_ENTRIES = 65536,    /* of the log that one portion looks at */
-    CATCH_UP_SCAN = 4096,        /* entries that a text filter reads in one portion */
-    CATCH_UP_HITS = 512,         /* sent in one portion */
-    CATCH_UP_BACKLOG = 64 << 10, /* bytes waiting for the client; more are not put behind them */
+    LIVE_LAG_MAX = 16384,     /* entries waiting for live subscribers; beyond it they catch up */
+    CATCH_UP_ENTRIES = 65536, /* of the log that one portion looks at */
+    CATCH_UP_SCAN = 4096,     /* entries that a text filter reads in one portion */
+    CATCH_UP_HITS = 2048,     /* sent in one portion */
+    CATCH_UP_BACKLOG = 256 << 10, /* bytes waiting for the client; more are not put behind them */
     ITEM_BYTES_MAX = 256 << 10,
 };
 

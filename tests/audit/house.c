@@ -225,7 +225,7 @@ uint64_t house_add_event(struct ctx *cx, struct house *house, const char *json)
 void wait_until(bool (*condition)(void *state), void *state)
 {
     const struct timespec pause = {.tv_nsec = 1000000};
-    int64_t deadline = clock_mono_ns() + INT64_C(10000000000);
+    int64_t deadline = clock_mono_ns() + INT64_C(60000000000);
 
     while (!condition(state)) {
         CHECK(clock_mono_ns() < deadline);

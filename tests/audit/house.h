@@ -52,5 +52,5 @@ bool event_is_denied(uint64_t i);  /* outcome */
 bool event_has_needle(uint64_t i); /* the text "needle" */
 int64_t event_time_us(uint64_t i); /* of the sender */
 
-/* Wait until `condition(state)` holds; fails the test after ten seconds. */
+/* Wait until `condition(state)` holds; fails the test after a minute. */
 void wait_until(bool (*condition)(void *state), void *state);
