@@ -21,3 +21,4 @@ extern const struct command stats_command;
 extern const struct command tail_command;
 extern const struct command user_command;
 extern const struct command version_command;
+extern const struct command witness_command;
