@@ -407,6 +407,7 @@ static err take_lines(struct ctx *cx, struct intake *t, struct portion *p, str l
 {
     struct entry_stamp stamp = {.recorded_us = clock_now_us(), .principal = t->rq->principal.id};
 
+    entry_stamp_prepare(&stamp);
     while (lines.n) {
         str line = str_cut(&lines, '\n');
         t->lines++;

@@ -8,8 +8,6 @@
 #include "base/json_tape.h"
 #include <stdlib.h>
 
-#define PAYLOAD_MASK UINT64_C(0x00FFFFFFFFFFFFFF)
-
 struct json_parser {
     struct json_tape_parser *tape;
     uint64_t *key_hashes; /* of one large object, for the search of duplicates */
@@ -33,65 +31,6 @@ void json_parser_close(struct json_parser *p)
     json_tape_close(p->tape);
     free(p->key_hashes);
     free(p);
-}
-
-static char tape_type(struct json v, uint32_t at)
-{
-    return (char)(v.tape[at] >> 56);
-}
-
-static str tape_str(struct json v, uint32_t at)
-{
-    const uint8_t *p = v.strings + (v.tape[at] & PAYLOAD_MASK);
-    uint32_t n;
-
-    memcpy(&n, p, sizeof n);
-    return (str){(const char *)p + sizeof n, n};
-}
-
-/* The index behind the value at `at`. */
-static uint32_t tape_skip(struct json v, uint32_t at)
-{
-    switch (tape_type(v, at)) {
-    case '{':
-    case '[':
-        return (uint32_t)v.tape[at];
-    case 'l':
-    case 'u':
-    case 'd':
-        return at + 2;
-    default:
-        return at + 1;
-    }
-}
-
-enum json_kind json_kind(struct json v)
-{
-    switch (tape_type(v, v.at)) {
-    case '{':
-        return JSON_OBJECT;
-    case '[':
-        return JSON_ARRAY;
-    case '"':
-        return JSON_STRING;
-    case 'l':
-        return JSON_I64;
-    case 'u':
-        return JSON_U64;
-    case 'd':
-        return JSON_DOUBLE;
-    case 't':
-        return JSON_TRUE;
-    case 'f':
-        return JSON_FALSE;
-    default:
-        return JSON_NULL;
-    }
-}
-
-str json_str(struct json v)
-{
-    return tape_type(v, v.at) == '"' ? tape_str(v, v.at) : STR_NULL;
 }
 
 bool json_to_i64(struct json v, int64_t *out)
@@ -140,29 +79,6 @@ bool json_to_bool(struct json v, bool *out)
     if (kind != JSON_TRUE && kind != JSON_FALSE)
         return false;
     *out = kind == JSON_TRUE;
-    return true;
-}
-
-struct json_iter json_iter(struct json container)
-{
-    char type = tape_type(container, container.at);
-    struct json_iter it = {.value = container, .object = type == '{'};
-
-    if (type == '{' || type == '[') {
-        it.next = container.at + 1;
-        it.end = (uint32_t)container.tape[container.at] - 1;
-    }
-    return it;
-}
-
-bool json_next(struct json_iter *it)
-{
-    if (it->next >= it->end)
-        return false;
-    if (it->object)
-        it->key = tape_str(it->value, it->next++);
-    it->value.at = it->next;
-    it->next = tape_skip(it->value, it->next);
     return true;
 }
 
@@ -309,13 +225,13 @@ static bool has_duplicate(struct json_parser *p, struct json object, str *out)
  * empty.  Containers open and close on the tape; the words behind numbers are stepped over. */
 static err check_tree(struct ctx *cx, struct json_parser *p, struct json root)
 {
-    uint32_t end = tape_skip(root, root.at);
+    uint32_t end = json_tape_skip(root, root.at);
     unsigned depth = 0;
     str key;
 
     for (uint32_t at = root.at; at < end;) {
         struct json v = {root.tape, root.strings, at};
-        char type = tape_type(v, at);
+        char type = json_tape_type(v, at);
         if (type == '{' && has_duplicate(p, v, &key))
             return fail(cx, ERR_INVALID, "the key \"%.*s\" stands twice in one object",
                         STR_FMT(str_slice(key, 0, 80)));
@@ -325,7 +241,7 @@ static err check_tree(struct ctx *cx, struct json_parser *p, struct json root)
             at++;
         } else {
             depth -= type == '}' || type == ']';
-            at = tape_skip(v, at);
+            at = json_tape_skip(v, at);
         }
     }
     return ERR_OK;

@@ -293,7 +293,7 @@ static struct metric_cell *status_cell(struct served_route *s, const struct requ
     bool head = rq->method == HTTP_HEAD;
     size_t i = status > 0 && status < STATUS_MAX ? (size_t)status : 0;
     _Atomic(struct metric_cell *) *place = head ? &s->by_status_head[i] : &s->by_status[i];
-    struct metric_cell *c = atomic_load_explicit(place, memory_order_relaxed);
+    struct metric_cell *c = atomic_load_explicit(place, memory_order_acquire);
     char label[400];
 
     if (c)
@@ -302,7 +302,7 @@ static struct metric_cell *status_cell(struct served_route *s, const struct requ
     snprintf(label, sizeof label, "route=\"%s\",method=\"%s\",status=\"%d\"", s->route.path, method,
              status);
     c = metric_cell(&http_requests, str_from(label));
-    atomic_store_explicit(place, c, memory_order_relaxed);
+    atomic_store_explicit(place, c, memory_order_release);
     return c;
 }
 

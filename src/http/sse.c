@@ -93,6 +93,13 @@ bool sse_send(struct sse_stream *s, str id, str event, str data)
     return !s->closing;
 }
 
+size_t sse_backlog(struct sse_stream *s)
+{
+    LOCK(held, &s->lock);
+
+    return s->backlog.n;
+}
+
 void sse_end(struct sse_stream *s)
 {
     LOCK(held, &s->lock);

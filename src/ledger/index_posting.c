@@ -300,7 +300,7 @@ bool posting_positions(const struct posting *p, uint32_t *out)
     return read_gaps(&b, p->count, p->entries, out);
 }
 
-static bool add_runs(const struct posting *p, roaring_bitmap_t *into)
+static bool add_runs(const struct posting *p, struct positions *into)
 {
     struct run_reader r;
     uint32_t n = 0, from, to;
@@ -308,13 +308,13 @@ static bool add_runs(const struct posting *p, roaring_bitmap_t *into)
     for (runs_open(&r, p); r.runs; r.runs--) {
         if (!runs_next(&r, &from, &to) || to - from > p->count - n)
             return false;
-        roaring_bitmap_add_range_closed(into, from, to - 1);
+        positions_add_range(into, from, to);
         n += to - from;
     }
     return n == p->count;
 }
 
-static bool add_around_holes(const struct posting *p, roaring_bitmap_t *into)
+static bool add_around_holes(const struct posting *p, struct positions *into)
 {
     struct bit_reader b = {.bytes = p->bytes};
     uint32_t holes = p->entries - p->count, at = 0, n = 0;
@@ -324,31 +324,38 @@ static bool add_around_holes(const struct posting *p, roaring_bitmap_t *into)
         uint64_t gap = bits_get_rice(&b, r);
         if (!bits_ok(&b) || gap > p->count - n)
             return false;
-        if (gap)
-            roaring_bitmap_add_range_closed(into, at, at + (uint32_t)gap - 1);
+        positions_add_range(into, at, at + (uint32_t)gap);
         n += (uint32_t)gap;
         at += (uint32_t)gap + 1;
     }
-    if (at < p->entries)
-        roaring_bitmap_add_range_closed(into, at, p->entries - 1);
+    positions_add_range(into, at, p->entries);
     return bits_ok(&b);
 }
 
-bool posting_add(struct arena *tmp, const struct posting *p, roaring_bitmap_t *into)
+static bool add_gaps(const struct posting *p, struct positions *into)
 {
-    if (p->count <= POSTING_SMALL) {
-        roaring_bitmap_add_many(into, p->count, p->small);
-        return true;
+    struct bit_reader b = {.bytes = p->bytes};
+    unsigned r = bits_get(&b, RICE_BITS);
+    uint64_t next = 0;
+
+    for (uint32_t i = 0; i < p->count; i++) {
+        uint64_t at = next + bits_get_rice(&b, r);
+        if (UNLIKELY(at >= p->entries))
+            return false;
+        positions_add(into, (uint32_t)at);
+        next = at + 1;
     }
-    if (p->form == POSTING_RUNS)
-        return add_runs(p, into);
-    if (p->form == POSTING_HOLES)
-        return add_around_holes(p, into);
-    struct arena_mark mark = arena_mark(tmp);
-    uint32_t *positions = arena_new(tmp, uint32_t, p->count);
-    bool ok = posting_positions(p, positions);
-    if (ok)
-        roaring_bitmap_add_many(into, p->count, positions);
-    arena_rewind(tmp, mark);
-    return ok;
+    return bits_ok(&b);
+}
+
+bool posting_add(const struct posting *p, struct positions *into)
+{
+    static bool (*const add[POSTING_FORMS])(const struct posting *, struct positions *) = {
+        [POSTING_GAPS] = add_gaps, [POSTING_HOLES] = add_around_holes, [POSTING_RUNS] = add_runs};
+
+    if (p->count > POSTING_SMALL)
+        return add[p->form](p, into);
+    for (uint32_t i = 0; i < p->count; i++)
+        positions_add(into, p->small[i]);
+    return true;
 }

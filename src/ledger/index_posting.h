@@ -14,7 +14,7 @@
  * below `entries`, or CORRUPT. */
 #pragma once
 #include "ledger/index_bits.h"
-#include <roaring/roaring.h>
+#include "ledger/positions.h"
 
 enum { POSTING_SMALL = 32 };
 enum posting_form { POSTING_GAPS, POSTING_HOLES, POSTING_RUNS, POSTING_FORMS };
@@ -39,5 +39,5 @@ bool posting_read(struct bit_reader *block, str longs, size_t *long_at, uint32_t
                   struct posting *out);
 /* All its positions; `out` has room for p->count.  False: malformed. */
 bool posting_positions(const struct posting *p, uint32_t *out);
-/* Add them to `into`, whole runs at once.  Positions are scratch. */
-bool posting_add(struct arena *tmp, const struct posting *p, roaring_bitmap_t *into);
+/* Add them to `into`.  False: malformed; then some may have been added. */
+bool posting_add(const struct posting *p, struct positions *into);
