@@ -22,3 +22,4 @@ extern const struct command tail_command;
 extern const struct command user_command;
 extern const struct command verify_command;
 extern const struct command version_command;
+extern const struct command witness_command;

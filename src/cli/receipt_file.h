@@ -1,13 +1,14 @@
-/* receipt_file.h - what people hold in their hands when they check a receipt: files in which a proof,
- * an entry or a key may be wrapped.  Pure but for the texts it is given.  Inner header of cli/check.c
+/* receipt_file.h - what people hold in their hands when they check a receipt: files in which a
+ * proof, an entry or a key may be wrapped.  Pure but for the texts it is given.  Inner header of
+ * cli/check.c
  */
 #pragma once
 #include "base/json.h"
 #include "crypto/sha256.h"
 
 struct receipt_file {
-    str proof;        /* the tlog-proof */
-    bool has_leaf;    /* the answer that held the proof tells the leaf hash too */
+    str proof;     /* the tlog-proof */
+    bool has_leaf; /* the answer that held the proof tells the leaf hash too */
     struct hash leaf;
 };
 
@@ -15,8 +16,5 @@ struct receipt_file {
 err receipt_file_read(struct ctx *cx, str text, struct receipt_file *out);
 /* The bytes of an entry: the text itself, or what GET /api/v1/events/{index} answered around it. */
 err entry_file_read(struct ctx *cx, str text, str *out);
-/* The text of a top-level member of a JSON object as it is written; null when it has none.  `object`
- * has been parsed before. */
-str json_member_source(str object, str key);
 /* A leaf hash in hexadecimal or base64. */
 bool leaf_read(str text, struct hash *out);

@@ -156,7 +156,6 @@ static struct request request_of(struct arena *mem, struct exchange *x)
         .method = method_of(method),
         .method_text = str_from(method),
         .headers = w->headers,
-        .peer = S("local"),
         .received_ns = clock_mono_ns(),
         .content_length = w->read ? -1 : (int64_t)w->body.n,
     };
@@ -193,8 +192,7 @@ static err give_reply(struct ctx *cx, struct exchange *x, struct http_reply *out
     return ERR_OK;
 }
 
-static err exchange_run(struct ctx *cx, struct local *l, struct exchange *x,
-                        struct http_reply *out)
+static err exchange_run(struct ctx *cx, struct local *l, struct exchange *x, struct http_reply *out)
 {
     struct request rq = request_of(l->cx->mem, x);
     err e = router_admit(l->cx, l->router, &rq, &x->rs);

@@ -13,10 +13,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { VKEY_BYTES_MAX = 4096, PORTIONS = 6, PORTION_BYTES = 512 * 1024, EXPORTS_MAX = 4 };
+enum { VKEY_BYTES_MAX = 4096, PORTIONS = 6, PORTION_BYTES = 512 * 1024 };
 #define PROOF_WAIT_NS INT64_C(5000000000)
-#define WITNESS_INTERVAL_NS INT64_C(1000000000)
-#define WITNESS_TIMEOUT_NS INT64_C(5000000000)
 
 /* ---- the table of modules as lists ---- */
 
@@ -298,19 +296,15 @@ static void open_ingest(struct parts *p)
 
 static err open_audit(struct ctx *cx, struct parts *p, enum app_mode mode)
 {
-    bool serving = mode == APP_SERVER;
-    struct audit_options options = {
-        .query_scan_max = (uint64_t)p->config->query_scan_budget,
-        .streams_max = serving ? (unsigned)p->config->events_stream_max : 0,
-        .exports_max = EXPORTS_MAX,
-        .proof_wait_ns = PROOF_WAIT_NS,
-        .witnesses = p->config->ledger_witnesses.items,
-        .witness_count = serving ? p->config->ledger_witnesses.count : 0,
-        .witness_quorum = (unsigned)p->config->ledger_witnesses.count,
-        .witness_interval_ns = WITNESS_INTERVAL_NS,
-        .witness_timeout_ns = WITNESS_TIMEOUT_NS,
-    };
+    const struct config *c = p->config;
+    struct audit_options options = {.query_scan_max = (uint64_t)c->query_scan_budget,
+                                    .proof_wait_ns = PROOF_WAIT_NS};
 
+    if (mode == APP_SERVER) {
+        options.streams_max = (unsigned)c->events_stream_max;
+        options.witnesses = c->ledger_witnesses.items;
+        options.witness_count = c->ledger_witnesses.count;
+    }
     return audit_open(cx, &p->app, &options, &p->app.audit);
 }
 
