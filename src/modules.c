@@ -15,8 +15,8 @@ const struct module modules[] = {
     {"ledger", .metrics = ledger_metrics},
     {"writer", .view_migrations = view_migrations, .metrics = writer_metrics},
     {"access", access_routes, access_events, access_view_migrations, access_jobs, access_metrics},
+    {"audit",  audit_routes, audit_events, NULL, NULL, audit_metrics},
     {"ingest", .routes = ingest_routes, .metrics = ingest_metrics},
-    {"audit",  .routes = audit_routes, .events = audit_events, .metrics = audit_metrics},
     {"status", .routes = status_routes, .metrics = status_metrics},
     {0},
 };

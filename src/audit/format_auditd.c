@@ -430,7 +430,7 @@ static err emit(struct format_reader *r, struct open_event *o, struct buf *out,
     }
     write_event(r, buf_str(&o->lines), out);
     err_ignore(format_event_done(out, item));
-    if (buf_ok(out) || r->lean)
+    if (format_event_fits(r, out) || r->lean)
         o->order = 0;
     return ERR_OK;
 }
