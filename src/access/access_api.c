@@ -190,15 +190,20 @@ static struct receipt receipt_of(struct ctx *cx, struct response *rs,
 }
 
 /* A refusal that only the command could see (another's scopes) is an event like the others. */
-static err noted(const struct request *rq, err e)
+static err noted_as(const struct request *rq, enum refusal_kind kind, err e)
 {
     const struct access *a = rq->app->access;
 
     if (e == ERR_FORBIDDEN) {
-        const struct refusal f = access_refusal_of(a, rq, REFUSED_NO_PERMISSION);
+        const struct refusal f = access_refusal_of(a, rq, kind);
         refusal_note(a->refusals, &f);
     }
     return e;
+}
+
+static err noted(const struct request *rq, err e)
+{
+    return noted_as(rq, REFUSED_NO_PERMISSION, e);
 }
 
 static err user_answer(struct ctx *cx, struct response *rs, int status, const struct user *user,
@@ -440,7 +445,9 @@ static err user_password(struct ctx *cx, struct request *rq, struct response *rs
     struct user user;
 
     TRY(shape_read(cx, &password_request_shape, rq->body, &request));
-    TRY(noted(rq, access_user_password(cx, rq->app, &by, rq->arg[0], &request, &user, &receipt)));
+    bool own = access_is_own(&by, rq->arg[0]);
+    TRY(noted_as(rq, own ? REFUSED_CURRENT_PASSWORD : REFUSED_NO_PERMISSION,
+                 access_user_password(cx, rq->app, &by, rq->arg[0], &request, &user, &receipt)));
     return user_answer(cx, rs, 200, &user, &receipt);
 }
 

@@ -64,7 +64,8 @@ err audit_open(struct ctx *cx, struct app *app, const struct audit_options *opti
         return e;
     }
     a->options.witnesses = NULL; /* was borrowed */
-    a->streams = stream_hub_open(app->ledger, a->options.streams_max, a->options.streams_of_one_max);
+    a->streams =
+        stream_hub_open(app->ledger, a->options.streams_max, a->options.streams_of_one_max);
     *out = a;
     return ERR_OK;
 }

@@ -1,4 +1,5 @@
-/* audit.h - the reading side of the log over HTTP: find, count, export and follow events; prove them.
+/* audit.h - the reading side of the log over HTTP: find, count, export and follow events; prove
+ * them.
  *
  *   /api/v1/events…   audit_query.c  audit_export.c  audit_stream.c    for people and programs
  *   /log/…            log_api.c  audit_proof.c                         for verifiers (C2SP)
@@ -16,16 +17,16 @@ struct audit;
 
 /* Numbers that are 0 take the default, unless said otherwise. */
 struct audit_options {
-    uint64_t query_scan_max;      /* entries that one page of a text search reads; 1,000,000 */
-    unsigned streams_max;         /* live streams at once; 0: none */
-    unsigned streams_of_one_max;  /* of them for one principal; 0: no limit of its own */
-    unsigned exports_max;         /* exports at once, each holds a worker; 4 */
-    int64_t proof_wait_ns;        /* how long Prefer: wait=proof waits; 5 s */
-    const str *witnesses;         /* each "VKEY URL"; borrowed for audit_open() */
-    size_t witness_count;         /* at most WITNESSES_MAX */
-    unsigned witness_quorum;      /* cosignatures that make a checkpoint witnessed; all of them */
-    int64_t witness_interval_ns;  /* between checkpoints given to the witnesses; 1 s */
-    int64_t witness_timeout_ns;   /* of one call; 5 s */
+    uint64_t query_scan_max;     /* entries that one page of a text search reads; 1,000,000 */
+    unsigned streams_max;        /* live streams at once; 0: none */
+    unsigned streams_of_one_max; /* of them for one principal; 0: no limit of its own */
+    unsigned exports_max;        /* exports at once, each holds a worker; 4 */
+    int64_t proof_wait_ns;       /* how long Prefer: wait=proof waits; 5 s */
+    const str *witnesses;        /* each "VKEY URL"; borrowed for audit_open() */
+    size_t witness_count;        /* at most WITNESSES_MAX */
+    unsigned witness_quorum;     /* cosignatures that make a checkpoint witnessed; all of them */
+    int64_t witness_interval_ns; /* between checkpoints given to the witnesses; 1 s */
+    int64_t witness_timeout_ns;  /* of one call; 5 s */
 };
 
 /* `app` is borrowed and must have its ledger.  CONFIG: a witness that is not "VKEY URL". */

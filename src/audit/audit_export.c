@@ -18,7 +18,8 @@ struct export_format {
     err (*put)(struct ctx *cx, struct export *x, uint64_t index, str entry);
 };
 
-struct export {
+struct export
+{
     struct response *rs;
     const struct export_format *format;
     struct json_parser *parser;
@@ -62,8 +63,15 @@ static err put_ndjson(struct ctx *cx, struct export *x, uint64_t index, str entr
 
 /* ---- CSV ---- */
 
-enum column { COLUMN_INDEX, COLUMN_RECORDED, COLUMN_TIME, COLUMN_ATTR,
-              COLUMN_ID = COLUMN_ATTR + ATTR_COUNT, COLUMN_DATA, COLUMN_COUNT };
+enum column {
+    COLUMN_INDEX,
+    COLUMN_RECORDED,
+    COLUMN_TIME,
+    COLUMN_ATTR,
+    COLUMN_ID = COLUMN_ATTR + ATTR_COUNT,
+    COLUMN_DATA,
+    COLUMN_COUNT
+};
 
 static str column_name(size_t column)
 {
@@ -235,11 +243,12 @@ static void record(struct ctx *cx, const struct request *rq, const struct filter
 static err run(struct ctx *cx, struct request *rq, struct response *rs, const struct filter *f,
                const struct export_format *format)
 {
-    CLEANUP(export_close) struct export x = {.rs = rs,
-                                             .format = format,
-                                             .parser = json_parser_open(),
-                                             .out = BUF(OUT_BYTES_MAX),
-                                             .cell = BUF(OUT_BYTES_MAX)};
+    CLEANUP(export_close)
+    struct export x = {.rs = rs,
+                       .format = format,
+                       .parser = json_parser_open(),
+                       .out = BUF(OUT_BYTES_MAX),
+                       .cell = BUF(OUT_BYTES_MAX)};
 
     response_header(cx, rs, "Content-Disposition",
                     arena_printf(cx->mem, "attachment; filename=\"%s\"", format->file_name));

@@ -193,7 +193,7 @@ struct query filter_keep(struct arena *mem, const struct query *q)
 
 struct __attribute__((packed)) cursor {
     uint8_t version;
-    uint64_t begin, end;  /* big-endian, as all that follows */
+    uint64_t begin, end;   /* big-endian, as all that follows */
     uint32_t scope, check; /* of the list; of the bytes before it */
 };
 

@@ -1,8 +1,8 @@
 /* audit_inner.h - what the files of the reading side share.  Not for other folders. */
 #pragma once
+#include "access/permission.h"
 #include "audit/audit.h"
 #include "audit/audit_filter.h"
-#include "access/permission.h"
 #include "audit/audit_shape.h"
 #include "audit/witness_client.h"
 #include "ledger/ledger.h"

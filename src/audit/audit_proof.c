@@ -47,7 +47,8 @@ static bool wants_text(const struct request *rq, size_t format)
     bool takes_text = str_find(accept, S("text/plain")) < accept.n;
     bool takes_json = str_find(accept, S("application/json")) < accept.n;
 
-    return format == 1 || (str_is_null(request_param(rq, S("format"))) && takes_text && !takes_json);
+    return format == 1 ||
+           (str_is_null(request_param(rq, S("format"))) && takes_text && !takes_json);
 }
 
 /* The checkpoint a proof leads to: one that witnesses cosigned if it covers the entry, else the
@@ -68,8 +69,9 @@ static err covering(struct ctx *cx, struct audit *a, uint64_t index, bool wait, 
         return cx->code;
     err e = ledger_checkpoint_covering(cx, l, index + 1, &head);
     if (e == ERR_NOT_FOUND)
-        return fail(cx, ERR_BUSY, "no checkpoint covers entry %llu yet; ask again, or send the "
-                                  "header Prefer: wait=proof",
+        return fail(cx, ERR_BUSY,
+                    "no checkpoint covers entry %llu yet; ask again, or send the "
+                    "header Prefer: wait=proof",
                     (unsigned long long)index);
     TRY(e);
     *out_size = head.size;

@@ -35,8 +35,7 @@ static err page_visit(struct ctx *cx, void *state, const struct query_hit *hit, 
 
     if (str_is_null(hit->entry)) /* pruned while we were looking */
         return ERR_OK;
-    page->items[page->count++] =
-        event_item_of(cx->mem, hit->index, arena_str(cx->mem, hit->entry));
+    page->items[page->count++] = event_item_of(cx->mem, hit->index, arena_str(cx->mem, hit->entry));
     page->bytes += hit->entry.n;
     *stop = page->count == page->max || page->bytes >= PAGE_BYTES_MAX;
     return ERR_OK;
@@ -153,8 +152,9 @@ static err read_group(struct ctx *cx, const struct request *rq, struct query_sta
         return ERR_OK;
     }
     ctx_add_issue(cx, S("/group"), "is no attribute that is indexed");
-    return fail(cx, ERR_INVALID, "the parameter group must be one of type, source, subject, actor, "
-                                 "principal, outcome, remoteip, sessionid");
+    return fail(cx, ERR_INVALID,
+                "the parameter group must be one of type, source, subject, actor, "
+                "principal, outcome, remoteip, sessionid");
 }
 
 static err read_bucket(struct ctx *cx, const struct request *rq, struct query_stats_spec *spec)

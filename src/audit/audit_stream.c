@@ -4,8 +4,8 @@
  *
  *   live         at >= hub->live: new entries are read and parsed once, in portions, and compared
  *                with the filter of every live subscriber
- *   catching up  at < hub->live: the subscriber resumed from an older place, or so much was recorded
- *                at once that indexes find its events sooner than reading everything would
+ *   catching up  at < hub->live: the subscriber resumed from an older place, or so much was
+ * recorded at once that indexes find its events sooner than reading everything would
  *
  * In every round each subscriber that catches up gets one bounded portion by a query, then one
  * portion goes to the live ones, so nobody starves.  Whoever catches up is sent only as much as it
@@ -26,16 +26,16 @@
 #include <stdlib.h>
 
 enum {
-    LIVE_LAG_MAX = 16384,      /* entries waiting for live subscribers; beyond it they catch up */
-    CATCH_UP_ENTRIES = 65536,  /* of the log that one portion looks at */
-    CATCH_UP_SCAN = 4096,      /* entries that a text filter reads in one portion */
-    CATCH_UP_HITS = 512,       /* sent in one portion */
-    CATCH_UP_BACKLOG = 64 << 10, /* bytes waiting for the client; more are not put behind them */
+    LIVE_LAG_MAX = 16384,     /* entries waiting for live subscribers; beyond it they catch up */
+    CATCH_UP_ENTRIES = 65536, /* of the log that one portion looks at */
+    CATCH_UP_SCAN = 4096,     /* entries that a text filter reads in one portion */
+    CATCH_UP_HITS = 2048,     /* sent in one portion */
+    CATCH_UP_BACKLOG = 256 << 10, /* bytes waiting for the client; more are not put behind them */
     ITEM_BYTES_MAX = 256 << 10,
 };
 
-#define IDLE_NS INT64_C(100000000)   /* how long a newcomer may wait for the feeder to look up */
-#define NAP_NS INT64_C(5000000)      /* between rounds while someone catches up */
+#define IDLE_NS INT64_C(100000000)    /* how long a newcomer may wait for the feeder to look up */
+#define NAP_NS INT64_C(5000000)       /* between rounds while someone catches up */
 #define STALL_NS INT64_C(30000000000) /* a client that catches up and reads nothing is let go */
 
 struct subscriber {

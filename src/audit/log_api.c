@@ -59,10 +59,9 @@ static err read_tile(struct ctx *cx, const struct request *rq, const char *prefi
     err e = tile_parse(cx, arena_printf(cx->mem, "%s%.*s", prefix, STR_FMT(rq->arg[0])), out);
 
     /* There is nothing under a name that is none. */
-    return e == ERR_INVALID
-               ? fail(cx, ERR_NOT_FOUND, "'%s%.*s' is not the name of a tile", prefix,
-                      STR_FMT(str_slice(rq->arg[0], 0, 100)))
-               : e;
+    return e == ERR_INVALID ? fail(cx, ERR_NOT_FOUND, "'%s%.*s' is not the name of a tile", prefix,
+                                   STR_FMT(str_slice(rq->arg[0], 0, 100)))
+                            : e;
 }
 
 static err reply_tile(struct ctx *cx, struct response *rs, str bytes)

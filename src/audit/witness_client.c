@@ -20,7 +20,7 @@ enum { REQUEST_BYTES_MAX = NOTE_BYTES_MAX + 64 * 1024, TRIES_MAX = 2 };
 /* One witness, used by its own thread alone. */
 struct link {
     struct witness_client *client;
-    size_t place; /* among the witnesses */
+    size_t place;                  /* among the witnesses */
     struct note_verifier verifier; /* borrows from client->mem */
     struct http_client *http;
     struct witness_door door;
@@ -32,8 +32,8 @@ struct link {
 
 /* A checkpoint on its way through the witnesses. */
 struct round {
-    uint64_t number, size; /* of the history; entries */
-    char *note;            /* owned; NULL: none yet */
+    uint64_t number, size;      /* of the history; entries */
+    char *note;                 /* owned; NULL: none yet */
     char *lines[WITNESSES_MAX]; /* owned signature lines; NULL: not signed */
     size_t signed_count;
     int64_t begun_ns;
@@ -68,7 +68,8 @@ static bool round_is_over(const struct witness_client *c, int64_t now_ns)
     int64_t age = now_ns - c->now.begun_ns;
     bool enough = c->now.signed_count >= c->options.quorum && age >= c->options.interval_ns;
 
-    return !c->now.note || c->now.signed_count == c->count || enough || age >= c->options.timeout_ns;
+    return !c->now.note || c->now.signed_count == c->count || enough ||
+           age >= c->options.timeout_ns;
 }
 
 /* Take the newest checkpoint for the next round, if this one is over and there is a newer. */
@@ -241,8 +242,8 @@ static err http_post(struct ctx *cx, void *state, str body, struct witness_answe
 
 static void count_call(struct ctx *cx, const struct link *l, const char *result)
 {
-    str label = arena_printf(cx->mem, "witness=\"%.*s\",result=\"%s\"", STR_FMT(l->verifier.name),
-                             result);
+    str label =
+        arena_printf(cx->mem, "witness=\"%.*s\",result=\"%s\"", STR_FMT(l->verifier.name), result);
 
     metric_cell_add(metric_cell(&audit_witness_calls_total, label), 1);
 }
@@ -388,8 +389,10 @@ err witness_client_open(struct ctx *cx, const struct witness_client_options *opt
     pthread_mutex_init(&c->lock, NULL);
     cond_init(&c->stop);
     if (options->count > WITNESSES_MAX || options->quorum > options->count || options->quorum == 0)
-        e = fail(cx, ERR_CONFIG, "there may be at most %d witnesses, and the quorum is one of them "
-                                 "to all of them", WITNESSES_MAX);
+        e = fail(cx, ERR_CONFIG,
+                 "there may be at most %d witnesses, and the quorum is one of them "
+                 "to all of them",
+                 WITNESSES_MAX);
     while (e == ERR_OK && c->count < options->count)
         e = link_init(cx, c, c->count++);
     if (e != ERR_OK) {

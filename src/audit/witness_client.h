@@ -26,8 +26,8 @@ struct witness_client_options {
     struct ledger *ledger;
     const str *witnesses; /* each "VKEY URL" */
     size_t count, quorum;
-    int64_t interval_ns;            /* between two checkpoints given to witnesses */
-    int64_t timeout_ns;             /* of one call */
+    int64_t interval_ns;              /* between two checkpoints given to witnesses */
+    int64_t timeout_ns;               /* of one call */
     const struct witness_door *doors; /* one for each witness instead of HTTP; NULL: HTTP */
 };
 

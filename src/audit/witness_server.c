@@ -145,8 +145,9 @@ struct submission {
 
 static err malformed(struct ctx *cx)
 {
-    return fail(cx, ERR_INVALID, "the body must be a line 'old <size>', at most %d lines of base64 "
-                                 "hashes, an empty line and a signed checkpoint",
+    return fail(cx, ERR_INVALID,
+                "the body must be a line 'old <size>', at most %d lines of base64 "
+                "hashes, an empty line and a signed checkpoint",
                 WITNESS_PROOF_LINES_MAX);
 }
 
@@ -243,8 +244,8 @@ static err put_state(struct ctx *cx, const struct witness *w, const struct submi
 {
     const struct note *given = &s->opened.note;
     struct note kept = {.text = given->text,
-                        .signatures = arena_new(cx->mem, struct note_signature,
-                                                given->signature_count + 1)};
+                        .signatures =
+                            arena_new(cx->mem, struct note_signature, given->signature_count + 1)};
 
     for (size_t i = 0; i < given->signature_count; i++)
         for (size_t k = 0; k < w->options.log_count; k++)

@@ -1,13 +1,13 @@
 /* bench_event.h - events of a made-up shop, always 314 bytes, the same for the same seed.
  *
  * A block of them is composed once; for each use only id and time are written anew, so that making
- * events costs a client next to nothing.  Ids are random digits, times grow, attributes have the
+ * events costs a client next to nothing.  Ids are random UUIDs, times grow, attributes have the
  * skew of real ones: a few actors and types are common, sessions come in runs.  Inner header of
  * cli/bench*.c. */
 #pragma once
 #include "base/base.h"
 
-enum { BENCH_EVENT_BYTES = 314, BENCH_BLOCK_EVENTS = 65536, BENCH_ID_BYTES = 16 };
+enum { BENCH_EVENT_BYTES = 314, BENCH_BLOCK_EVENTS = 65536 };
 
 struct bench_events; /* owned: bench_events_close() */
 

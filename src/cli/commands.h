@@ -20,4 +20,6 @@ extern const struct command serve_command;
 extern const struct command stats_command;
 extern const struct command tail_command;
 extern const struct command user_command;
+extern const struct command verify_command;
 extern const struct command version_command;
+extern const struct command witness_command;

@@ -1,9 +1,9 @@
 /* query.c - `chancery query`: events that a filter finds, page by page. */
 #include "base/clock.h"
-#include "base/json_write.h"
 #include "cli/commands.h"
 #include "cli/event_filter.h"
 #include "cli/event_table.h"
+#include "cli/json_source.h"
 #include "cli/remote.h"
 
 enum { PAGE_MAX = 1000, OUT_BYTES_MAX = 256 << 20 };
@@ -29,27 +29,34 @@ static void listing_close(struct listing *l)
     buf_close(&l->out);
 }
 
-static err put_item(struct ctx *cx, struct listing *l, struct json item)
+static err put_items(struct ctx *cx, struct listing *l, struct json items)
 {
-    if (l->cli->json) {
-        json_put_value(&l->out, item);
-        buf_put_char(&l->out, '\n');
-    } else {
-        event_table_put(&l->out, &l->table, item);
-    }
-    l->count++;
+    for (struct json_iter it = json_iter(items); json_next(&it); l->count++)
+        event_table_put(&l->out, &l->table, it.value);
     return buf_check(cx, &l->out, "a page of events");
 }
 
-static err take_page(struct ctx *cx, struct listing *l, struct json page)
+/* As they were answered, so that hashes can be made of them. */
+static err put_sources(struct ctx *cx, struct listing *l, str items)
+{
+    str item;
+
+    for (; json_element_source(&items, &item); l->count++) {
+        put_on_one_line(&l->out, item);
+        buf_put_char(&l->out, '\n');
+    }
+    return buf_check(cx, &l->out, "a page of events");
+}
+
+static err take_page(struct ctx *cx, struct listing *l, str text, struct json page)
 {
     struct json items;
 
-    if (!json_get(page, S("items"), &items))
+    if (!json_get(page, S("items"), &items) || json_kind(items) != JSON_ARRAY)
         return fail(cx, ERR_IO, "the answer is no page of events");
     buf_clear(&l->out);
-    for (struct json_iter it = json_iter(items); json_next(&it);)
-        TRY(put_item(cx, l, it.value));
+    TRY(l->cli->json ? put_sources(cx, l, json_member_source(text, S("items")))
+                     : put_items(cx, l, items));
     TRY(cli_write(cx, l->cli, buf_str(&l->out)));
     l->next = json_member_text(page, S("next"));
     return ERR_OK;
@@ -59,16 +66,21 @@ static err read_page(struct ctx *cx, struct listing *l, struct remote *r, str fi
 {
     CLEANUP(buf_close) struct buf path = BUF(FILTER_QUERY_BYTES_MAX * 2);
     uint64_t before = l->count;
+    struct remote_request rq = {0};
+    struct http_reply reply;
     struct json page;
 
     buf_put(&path, filter);
-    query_put(&path, S("limit"), arena_printf(cx->mem, "%llu",
-                                              (unsigned long long)u64_min(l->left, PAGE_MAX)));
+    query_put(
+        &path, S("limit"),
+        arena_printf(cx->mem, "%llu", (unsigned long long)u64_min(l->left, PAGE_MAX)));
     if (!str_is_null(l->next))
         query_put(&path, S("cursor"), l->next);
     TRY(buf_check(cx, &path, "the filter"));
-    TRY(remote_get(cx, r, buf_str(&path), &page));
-    TRY(take_page(cx, l, page));
+    rq.path = buf_str(&path);
+    TRY(remote_call(cx, r, &rq, &reply));
+    TRY(remote_json(cx, r, &reply, &page));
+    TRY(take_page(cx, l, reply.body, page));
     l->left -= u64_min(l->left, l->count - before);
     return ERR_OK;
 }

@@ -1,70 +1,8 @@
 /* receipt_file.c - see receipt_file.h. */
 #include "cli/receipt_file.h"
 #include "base/encode.h"
+#include "cli/json_source.h"
 #include "cli/remote.h"
-
-static bool is_space(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-/* ---- places in JSON that is known to be valid ---- */
-
-static size_t skip_space(str s, size_t at)
-{
-    while (at < s.n && is_space(s.p[at]))
-        at++;
-    return at;
-}
-
-/* Behind the string that begins at `at`. */
-static size_t skip_string(str s, size_t at)
-{
-    for (at++; at < s.n && s.p[at] != '"'; at++)
-        if (s.p[at] == '\\')
-            at++;
-    return at + 1;
-}
-
-/* Behind the value that begins at `at`. */
-static size_t skip_value(str s, size_t at)
-{
-    size_t depth = 0;
-
-    while (at < s.n) {
-        char c = s.p[at];
-        if (depth == 0 && (c == ',' || c == '}' || c == ']' || is_space(c)))
-            return at;
-        if (c == '"') {
-            at = skip_string(s, at);
-        } else {
-            depth += c == '{' || c == '[';
-            depth -= c == '}' || c == ']';
-            at++;
-        }
-        if (depth == 0 && (c == '"' || c == '}' || c == ']'))
-            return at;
-    }
-    return at;
-}
-
-str json_member_source(str object, str key)
-{
-    size_t at = skip_space(object, 0) + 1; /* '{' */
-
-    for (;;) {
-        at = skip_space(object, at);
-        if (at >= object.n || object.p[at] != '"')
-            return STR_NULL;
-        size_t name_end = skip_string(object, at);
-        str name = str_slice(object, at + 1, name_end - 1);
-        at = skip_space(object, skip_space(object, name_end) + 1); /* ':' */
-        size_t end = skip_value(object, at);
-        if (str_eq(name, key))
-            return str_slice(object, at, end);
-        at = skip_space(object, end) + 1; /* ',' or '}' */
-    }
-}
 
 /* ---- proofs ---- */
 

@@ -15,8 +15,5 @@ struct receipt_file {
 err receipt_file_read(struct ctx *cx, str text, struct receipt_file *out);
 /* The bytes of an entry: the text itself, or what GET /api/v1/events/{index} answered around it. */
 err entry_file_read(struct ctx *cx, str text, str *out);
-/* The text of a top-level member of a JSON object as it is written; null when it has none.  `object`
- * has been parsed before. */
-str json_member_source(str object, str key);
 /* A leaf hash in hexadecimal or base64. */
 bool leaf_read(str text, struct hash *out);

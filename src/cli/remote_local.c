@@ -156,7 +156,6 @@ static struct request request_of(struct arena *mem, struct exchange *x)
         .method = method_of(method),
         .method_text = str_from(method),
         .headers = w->headers,
-        .peer = S("local"),
         .received_ns = clock_mono_ns(),
         .content_length = w->read ? -1 : (int64_t)w->body.n,
     };

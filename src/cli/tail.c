@@ -4,10 +4,10 @@
  * to go on behind the last event that the page could show.  What both have is shown once.  A stream
  * that breaks is taken up again behind the last event that came. */
 #include "base/clock.h"
-#include "base/json_write.h"
 #include "cli/commands.h"
 #include "cli/event_filter.h"
 #include "cli/event_table.h"
+#include "cli/json_source.h"
 #include "cli/remote.h"
 #include "cli/sse_reader.h"
 #include <time.h>
@@ -42,13 +42,17 @@ static void tail_close(struct tail *t)
     remote_close(t->remote);
 }
 
-static err show(struct ctx *cx, struct tail *t, struct json item)
+/* An item as it was sent; only for the table it is taken apart. */
+static err show(struct ctx *cx, struct tail *t, str text)
 {
+    struct json item;
+
     buf_clear(&t->out);
     if (t->cli->json) {
-        json_put_value(&t->out, item);
+        put_on_one_line(&t->out, text);
         buf_put_char(&t->out, '\n');
     } else {
+        TRY(json_parse(cx, t->parser, text, &item));
         event_table_put(&t->out, &t->table, item);
     }
     TRY(buf_check(cx, &t->out, "an event"));
@@ -77,21 +81,23 @@ static err read_size(struct ctx *cx, struct tail *t, uint64_t *out)
 /* Newest first in the answer, oldest first on the screen. */
 static err show_newest(struct ctx *cx, struct tail *t, uint64_t count)
 {
-    struct json page, list, *items = arena_new(cx->mem, struct json, TAIL_MAX);
+    str item, items, *texts = arena_new(cx->mem, str, TAIL_MAX);
+    struct remote_request rq = {0};
+    struct http_reply reply;
+    struct json page;
     size_t n = 0;
 
-    TRY(remote_get(cx, t->remote,
-                   arena_printf(cx->mem, "/api/v1/events?%.*slimit=%llu", STR_FMT(buf_str(&t->filter)),
-                                (unsigned long long)count),
-                   &page));
-    if (!json_get(page, S("items"), &list))
-        return fail(cx, ERR_IO, "the answer is no page of events");
-    for (struct json_iter it = json_iter(list); json_next(&it) && n < TAIL_MAX; n++)
-        items[n] = it.value;
-    if (n > 0 && json_member_count(items[0], S("index")) >= t->next)
-        t->next = json_member_count(items[0], S("index")) + 1;
+    rq.path = arena_printf(cx->mem, "/api/v1/events?%.*slimit=%llu", STR_FMT(buf_str(&t->filter)),
+                           (unsigned long long)count);
+    TRY(remote_call(cx, t->remote, &rq, &reply));
+    TRY(remote_json(cx, t->remote, &reply, &page));
+    items = json_member_source(reply.body, S("items"));
+    for (; n < TAIL_MAX && json_element_source(&items, &item); n++)
+        texts[n] = item;
+    if (json_pointer_get(page, S("/items/0/index"), &page) && json_to_u64(page, &count))
+        t->next = count + 1 > t->next ? count + 1 : t->next;
     while (n-- > 0)
-        TRY(show(cx, t, items[n]));
+        TRY(show(cx, t, texts[n]));
     return flush(cx, t);
 }
 
@@ -102,13 +108,11 @@ static err take_event(struct ctx *cx, void *state, const struct sse_event *e)
     struct tail *t = state;
     struct arena_mark mark = arena_mark(cx->mem);
     uint64_t index;
-    struct json item;
 
     t->came = true;
     if (!str_to_u64(e->id, &index) || index < t->next)
         return ERR_OK;
-    TRY(json_parse(cx, t->parser, e->data, &item));
-    TRY(show(cx, t, item));
+    TRY(show(cx, t, e->data));
     t->next = index + 1;
     arena_rewind(cx->mem, mark);
     return ERR_OK;

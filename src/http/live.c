@@ -174,6 +174,7 @@ void live_adopt(struct conn *c, struct exchange *x)
     v->stream = x->rs.sse;
     v->gone = !send_head(x, v->fd);
     x->rs.sse = NULL;
+    x->queued = true; /* it is answered: the end of the connection must not do it again */
     c->loop->t->connections++;
     metric_add(&http_connections, 1);
     live_link(v);

@@ -115,7 +115,7 @@ void conn_resume(struct conn *c)
     if (!c->suspended)
         return;
     c->suspended = false;
-    c->loop->resumed = true;
+    c->loop->hurry = true; /* the library's own timeout knows nothing of it */
     MHD_resume_connection(c->mhd);
 }
 
@@ -202,43 +202,6 @@ static void accept_some(struct loop *l, int most)
         continue;
 }
 
-/* --- the end ------------------------------------------------------------------------------ */
-
-/* What waits in the socket's queue has been promised an answer by the kernel: take it first. */
-static void loop_drain(struct loop *l)
-{
-    accept_some(l, 1024);
-    if (l->listen_fd >= 0)
-        close(l->listen_fd);
-    l->listen_fd = -1;
-    live_end_all(l);
-    for (struct conn *c = l->conns; c; c = c->next)
-        if (c->wait && c->wait_next == WAIT_IDLE)
-            conn_expired(c, WAIT_IDLE);
-    l->drained = true;
-    pthread_mutex_lock(&l->t->lock);
-    pthread_cond_broadcast(&l->t->quiet);
-    pthread_mutex_unlock(&l->t->lock);
-}
-
-static void loop_break(struct loop *l)
-{
-    l->broken = true;
-    for (struct exchange *x = l->in_use; x; x = x->next)
-        exchange_break(x, ERR_STOPPED);
-}
-
-static void loop_end(struct loop *l)
-{
-    take_posts(l);
-    live_end_all(l);
-    for (struct conn *c = l->conns; c; c = c->next)
-        conn_resume(c); /* the library insists */
-    MHD_stop_daemon(l->daemon);
-    l->daemon = NULL;
-    live_bury(l);
-}
-
 /* --- the round ---------------------------------------------------------------------------- */
 
 static int64_t next_due_ns(const struct loop *l)
@@ -260,7 +223,7 @@ static int wait_ms(struct loop *l)
     unsigned long long daemon_ms;
     int64_t due_ns = next_due_ns(l), ms = 60 * 1000;
 
-    if (l->resumed) /* of which the library's own timeout knows nothing */
+    if (l->hurry)
         return 0;
     if (due_ns != INT64_MAX) {
         int64_t left_ns = due_ns - clock_mono_ns();
@@ -306,12 +269,52 @@ static void loop_round(struct loop *l)
     for (int i = 0; i < n; i++)
         take_event(l, &events[i]);
     take_posts(l);
-    l->resumed = false;
+    l->hurry = false;
     MHD_run(l->daemon);
     submit_ready(l);
     expire(l, l->now_ns);
     accept_resume(l, l->now_ns);
     live_beat(l, l->now_ns);
+    live_bury(l);
+}
+
+/* --- the end ------------------------------------------------------------------------------ */
+
+/* What waits in the socket's queue has been promised an answer by the kernel: it is let in before
+ * the socket is closed, and gets one round. */
+static void loop_drain(struct loop *l)
+{
+    for (struct conn *c = l->conns; c; c = c->next)
+        if (c->wait && c->wait_next == WAIT_IDLE)
+            conn_expired(c, WAIT_IDLE);
+    accept_some(l, 1024);
+    if (l->listen_fd >= 0)
+        close(l->listen_fd);
+    l->listen_fd = -1;
+    live_end_all(l);
+    l->hurry = true;
+    loop_round(l);
+    l->drained = true;
+    pthread_mutex_lock(&l->t->lock);
+    pthread_cond_broadcast(&l->t->quiet);
+    pthread_mutex_unlock(&l->t->lock);
+}
+
+static void loop_break(struct loop *l)
+{
+    l->broken = true;
+    for (struct exchange *x = l->in_use; x; x = x->next)
+        exchange_break(x, ERR_STOPPED);
+}
+
+static void loop_end(struct loop *l)
+{
+    take_posts(l);
+    live_end_all(l);
+    for (struct conn *c = l->conns; c; c = c->next)
+        conn_resume(c); /* the library insists */
+    MHD_stop_daemon(l->daemon);
+    l->daemon = NULL;
     live_bury(l);
 }
 

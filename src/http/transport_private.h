@@ -134,7 +134,7 @@ struct loop {
     struct live *live_first, *live_last; /* streams, next heartbeat first */
     struct live *graves;
     int64_t accept_again_ns; /* 0: accepting */
-    bool resumed;            /* a connection, since the daemon ran */
+    bool hurry;              /* do not wait in the next round */
     atomic_bool drained;
     bool broken;
 };

@@ -347,7 +347,8 @@ static err add(struct reading *r, str text, const struct entry_stamp *stamp, str
     m->id_hash = id_hash(m->attr[ATTR_SOURCE].hash, entry_batch_value(b, &m->id));
     b->frames.n += ENTRY_FRAME_BYTES;
     if (!r->stored) {
-        m->attr[ATTR_PRINCIPAL] = keep_value(b, stamp->principal);
+        if (stamp->principal.n)
+            m->attr[ATTR_PRINCIPAL] = keep_value(b, stamp->principal);
         put(b, (str){stamp->text, stamp->text_bytes});
         text = str_slice(text, 1, text.n);
     }

@@ -108,8 +108,8 @@ void *sealer_run(void *ledger)
     struct ledger *l = ledger;
     uint64_t number;
 
-    setpriority(PRIO_PROCESS, (id_t)gettid(), SEALER_NICE);
     while (wait_for_full(l, &number)) {
+        setpriority(PRIO_PROCESS, (id_t)gettid(), SEALER_NICE);
         int64_t begun = clock_mono_ns();
         err e = l->poisoned ? ERR_IO : seal(cx, l, number);
         if (e == ERR_OK)

@@ -191,6 +191,25 @@ void server_restart(struct ctx *cx, struct server *s)
     open_all(cx, s);
 }
 
+/* ---- asking ---- */
+
+const struct reply *server_post(struct ctx *cx, struct server *s, const char *target,
+                                const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    str body = arena_vprintf(cx->mem, fmt, ap);
+    va_end(ap);
+    return harness_post(s->http, target, body.p);
+}
+
+int server_status(struct server *s, const char *key, const char *method, const char *target)
+{
+    harness_key(s->http, key);
+    return harness_send(s->http, method, target, STR_NULL)->status;
+}
+
 /* ---- looking ---- */
 
 str server_events(struct ctx *cx, struct server *s)

@@ -31,6 +31,12 @@ void server_restart(struct ctx *cx, struct server *s);
 void server_pass(int64_t us);
 int64_t server_now_us(void);
 
+/* POST of a JSON text with the key that is set. */
+const struct reply *server_post(struct ctx *cx, struct server *s, const char *target,
+                                const char *fmt, ...) PRINTF(4, 5);
+/* The status of a request without a body; `key` (a key or token, may be NULL) stays set. */
+int server_status(struct server *s, const char *key, const char *method, const char *target);
+
 /* Events that the ledger holds, in order, as text; waits for what was noted. */
 str server_events(struct ctx *cx, struct server *s);
 /* How many of them have this type. */

@@ -101,32 +101,37 @@ TEST(another_key_does_not_open_the_vault)
 }
 
 static const struct sql MOVE = {"MOVE", "UPDATE secret SET id = 'b' WHERE id = 'a'"};
-static const struct sql RETYPE = {"RETYPE", "UPDATE secret SET kind = 'session' WHERE id = 'b'"};
-static const struct sql INVENT = {"INVENT", "UPDATE secret SET kind = 'nonsense' WHERE id = 'b'"};
+static const struct sql RETYPE = {"RETYPE", "UPDATE secret SET kind = 'session' WHERE id = 'a'"};
+static const struct sql INVENT = {"INVENT", "UPDATE secret SET kind = 'nonsense' WHERE id = 'a'"};
 
 /* Somebody who can write the file but not the key moves a good value to another place. */
 TEST(a_value_in_another_place_is_corrupt)
 {
-    static const struct sql *const moves[] = {&MOVE, &RETYPE, &INVENT};
-    struct store *s = open_store(cx, test_path(cx, dir, "vault.db"));
+    static const struct {
+        const struct sql *sql;
+        enum vault_kind kind;
+        const char *id;
+    } moves[] = {
+        {&MOVE, VAULT_PASSWORD, "b"}, {&RETYPE, VAULT_SESSION, "a"}, {&INVENT, VAULT_KINDS, "a"}};
     struct seal_key key;
     struct strs faults;
     str secret;
 
     seal_key_generate(&key);
-    struct vault *v = open_new(cx, s, &key);
-    CHECK_OK(vault_put(cx, v, VAULT_PASSWORD, S("a"), S("alice's")));
     for (size_t i = 0; i < COUNT(moves); i++) {
+        struct store *s = open_store(cx, ":memory:");
+        struct vault *v = open_new(cx, s, &key);
+        CHECK_OK(vault_put(cx, v, VAULT_PASSWORD, S("a"), S("alice's")));
         CHECK_OK(store_begin(cx, s));
-        CHECK_OK(db_exec(cx, store_writer(s), moves[i], NO_ARGS, NULL));
-        CHECK_OK(store_commit(cx, s));
+        CHECK_OK(store_end(cx, s, db_exec(cx, store_writer(s), moves[i].sql, NO_ARGS, NULL)));
         CHECK_OK(vault_verify(cx, v, &faults));
         CHECK_EQ(faults.count, 1);
-        CHECK_HOLDS(faults.items[0], "/b");
+        CHECK_HOLDS(faults.items[0], moves[i].id);
+        if (moves[i].kind < VAULT_KINDS)
+            CHECK_ERR(vault_get(cx, v, moves[i].kind, str_from(moves[i].id), &secret), ERR_CORRUPT);
+        vault_close(v);
+        store_close(s);
     }
-    CHECK_ERR(vault_get(cx, v, VAULT_PASSWORD, S("b"), &secret), ERR_NOT_FOUND);
-    vault_close(v);
-    store_close(s);
 }
 
 /* ---- a flipped byte ---- */

@@ -285,6 +285,39 @@ static int64_t cpu_ns(void)
     return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
 }
 
+/* Each row of metric.def is there because something moves it. */
+TEST(every_metric_moves)
+{
+    struct transport_options o = server_defaults();
+    o.workers = 1;
+    o.loops = 1;
+    struct server s = server_open(cx, &o);
+    struct net a = net_open(&s), b = net_open(&s), live = net_open(&s), bad = net_open(&s);
+    str big = {arena_new(cx->mem, char, 64 * 1024), 64 * 1024};
+
+    net_ask(cx, &bad, S("GET / HTTP/1.1\r\n\r\n"));
+    net_send(&live, S("GET /live HTTP/1.1\r\nHost: a\r\n\r\n"));
+    CHECK(net_await(&live, S("welcome")));
+    CHECK(metric_moved(&http_streams));
+    while (sample_live_send(STR_NULL, big))
+        continue;
+    sample_gate(true);
+    net_send(&a, S("GET /gate HTTP/1.1\r\nHost: a\r\n\r\n"));
+    net_send(&b, S("GET /gate HTTP/1.1\r\nHost: a\r\n\r\n"));
+    NET_UNTIL(sample_waiting() == 1 && transport_queue_depth(s.t) == 1);
+    for (size_t i = 0; http_metrics[i]; i++)
+        if (http_metrics[i] != &http_streams && !metric_moved(http_metrics[i]))
+            FAIL("%s has not moved", http_metrics[i]->name);
+    sample_gate(false);
+    CHECK_EQ(net_read(cx, &a).status, 200);
+    CHECK_EQ(net_read(cx, &b).status, 200);
+    net_close(&a);
+    net_close(&b);
+    net_close(&live);
+    net_close(&bad);
+    server_close(&s);
+}
+
 /* In a child, because the limit is the process's: all descriptors are used up, one more client
  * knocks, the server does not spin, and when descriptors come back it is let in. */
 static void run_out_of_descriptors(struct ctx *cx)

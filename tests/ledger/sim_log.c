@@ -303,7 +303,7 @@ static void check_index_of_type(struct ctx *cx, const struct segment_info *info,
 
     snprintf(value, sizeof value, "sim.%llu", (unsigned long long)type);
     CHECK_OK(index_lookup(cx, info->index, ATTR_TYPE, str_from(value), false, found));
-    for (uint32_t p = 0; p < info->count; p++) {
+    for (uint32_t p = 0; p < info->count; p += p < OPAQUE_FROM || p > OPAQUE_TO ? 1 : 97) {
         uint64_t i = info->first + p;
         CHECK_EQ(positions_have(found, p), !is_opaque(i) && i % TYPES == type);
     }

@@ -189,3 +189,43 @@ TEST(faults_at_every_call_of_a_small_log)
 
     run_all(&sc, "small log");
 }
+
+/* Ten entries before the first segment is full. */
+static struct sim_fs *begin_nearly_full(struct ctx *cx, uint64_t seed)
+{
+    static struct sim_fs *made;
+
+    if (!made) {
+        struct sim_log w = {.sim = sim_open(1)};
+        CHECK_OK(sim_log_open(cx, &w));
+        CHECK_OK(sim_log_add(cx, &w, SEGMENT_ENTRIES - 10));
+        sim_log_close(&w);
+        made = w.sim;
+    }
+    return sim_restart(made, SIM_KILL, seed);
+}
+
+static const struct step seal_steps[] = {
+    {STEP_OPEN, 0},  {STEP_ADD, 20}, {STEP_SEAL, 0}, {STEP_CHECKPOINT, 0}, {STEP_ADD, 5},
+    {STEP_CLOSE, 0}, {STEP_OPEN, 0}, {STEP_ADD, 1},  {STEP_CLOSE, 0},      {STEP_END, 0},
+};
+
+static const struct step prune_steps[] = {
+    {STEP_OPEN, 0},  {STEP_PRUNE, SEGMENT_ENTRIES + 1},
+    {STEP_ADD, 1},   {STEP_CLOSE, 0},
+    {STEP_OPEN, 0},  {STEP_ADD, 1},
+    {STEP_CLOSE, 0}, {STEP_END, 0},
+};
+
+/* The last entry of a segment is the last of an append. */
+static const struct step brim_steps[] = {
+    {STEP_OPEN, 0}, {STEP_ADD, 10},  {STEP_CHECKPOINT, 0},
+    {STEP_ADD, 1},  {STEP_CLOSE, 0}, {STEP_END, 0},
+};
+
+TEST(faults_at_every_call_of_sealing)
+{
+    struct scenario sc = {seal_steps, begin_nearly_full};
+
+    run_all(&sc, "sealing");
+}

@@ -19,7 +19,7 @@ struct model {
 
 static str make_value(struct ctx *cx, const struct style *s, uint64_t n)
 {
-    static const char zeros[] = {0, 0, 0};
+    static const char zeros[200] = {0};
     struct dice d = {n * 31 + s->kind};
     char *bytes;
 
@@ -43,7 +43,7 @@ static str make_value(struct ctx *cx, const struct style *s, uint64_t n)
         memcpy(bytes + 300 + n % 90, &n, sizeof n);
         return (str){bytes, 400};
     case 4: /* zeros only */
-        return arena_str(cx->mem, (str){zeros, n % 4});
+        return arena_str(cx->mem, (str){zeros, n % sizeof zeros});
     default:
         return arena_printf(cx->mem, "%08x-%04x-7000-%012llx", (unsigned)(dice_u64(&d) >> 32),
                             (unsigned)n & 0xFFFF, (unsigned long long)dice_u64(&d) >> 16);
@@ -356,6 +356,8 @@ TEST(index_file_notices_every_cut)
     }
     CHECK_ERR(index_reader_open(cx, buf_str(&file), SEGMENT + 1, &r), ERR_CORRUPT);
     CHECK_DETAIL("segment 7");
+    buf_put_char(&file, 0);
+    CHECK_ERR(index_reader_open(cx, buf_str(&file), SEGMENT, &r), ERR_CORRUPT);
 }
 
 /* With checksums made to fit, malformed parts are met when they are used. */
@@ -379,6 +381,38 @@ TEST(index_file_is_safe_to_ask_when_malformed)
         free(exact);
         ctx_reset(cx);
     }
+}
+
+/* Each part takes about as many bytes as there is to know. */
+TEST(index_file_is_small)
+{
+    struct dice d = {6};
+    struct model m = {.count = SEGMENT_ENTRIES};
+    struct index_reader *r;
+    CLEANUP(buf_close) struct buf file = BUF(1 << 28);
+
+    m.entries = arena_new(cx->mem, struct plain_entry, m.count);
+    for (uint32_t i = 0; i < m.count; i++) {
+        struct plain_entry *e = &m.entries[i];
+        e->recorded_us = (i ? m.entries[i - 1].recorded_us : 0) + dice_below(&d, 1 << 20);
+        e->time_us = e->recorded_us;
+        e->attr[ATTR_OUTCOME] = dice_below(&d, 100) ? S("success") : S("failure");
+        e->attr[ATTR_PRINCIPAL] = i / 3000 % 2 ? S("key/one") : S("key/two");
+        e->attr[ATTR_TYPE] = arena_printf(cx->mem, "type-%u", dice_below(&d, 64));
+        e->attr[ATTR_ACTOR] = arena_printf(cx->mem, "user/%05u", dice_below(&d, 1024) * 37);
+    }
+    struct index_builder *b = build(&m, &d);
+    CHECK_OK(index_builder_write(cx, b, SEGMENT, &file));
+    CHECK_OK(index_reader_open(cx, buf_str(&file), SEGMENT, &r));
+    CHECK(r->attr[ATTR_OUTCOME].n < SEGMENT_ENTRIES / 8 / 3); /* 0.08 bits an entry, twice */
+    CHECK(r->attr[ATTR_PRINCIPAL].n < 300);                   /* runs */
+    CHECK(r->attr[ATTR_TYPE].n < SEGMENT_ENTRIES * 8 / 8);    /* 6 bits an entry and the gaps' */
+    CHECK(r->attr[ATTR_ACTOR].n < SEGMENT_ENTRIES * 13 / 8);  /* 10 bits */
+    CHECK(r->times[INDEX_TIME].bytes.n < 1000);               /* as recorded */
+    CHECK(r->times[INDEX_RECORDED].bytes.n < SEGMENT_ENTRIES * 3);
+    CHECK(str_is_null(r->attr[ATTR_SUBJECT]));
+    index_reader_close(r);
+    index_builder_close(b);
 }
 
 /* The same entries give the same bytes: an index can be checked by making it again. */
