@@ -17,7 +17,6 @@ const struct module modules[] = {
     {"access", access_routes, access_events, access_view_migrations, access_jobs, access_metrics},
     {"audit",  audit_routes, audit_events, NULL, NULL, audit_metrics},
     {"ingest", .routes = ingest_routes, .metrics = ingest_metrics},
-    {"audit",  .routes = audit_routes, .events = audit_events, .metrics = audit_metrics},
     {"status", .routes = status_routes, .metrics = status_metrics},
     {0},
 };

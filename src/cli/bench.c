@@ -137,7 +137,8 @@ static err parse_events(struct ctx *cx, str text, uint64_t *out)
             number.n--;
         }
     if (!str_to_u64(number, out) || *out == 0 || *out > UINT32_MAX / times * 4)
-        return fail(cx, ERR_USAGE, "--events is '%.*s' but must be a number like 500000, 500k or 2M",
+        return fail(cx, ERR_USAGE,
+                    "--events is '%.*s' but must be a number like 500000, 500k or 2M",
                     STR_FMT(text));
     *out *= times;
     return ERR_OK;
@@ -202,10 +203,11 @@ const struct command bench_command = {
     .operand_help = "append, memory, bulk, single, proof, get, disk, newest, restart, verify; all "
                     "when none is named",
     .operand_choices = part_names,
-    .details = "Starts a server in a temporary folder, or measures the one at --url, which keeps the "
-               "events. Every figure stands beside a calibration of the same run, as a ratio: "
-               "machines differ, ratios less. Parts that read need the events of bulk, which then "
-               "runs too. Settings given with --set are those of the server.",
+    .details =
+        "Starts a server in a temporary folder, or measures the one at --url, which keeps the "
+        "events. Every figure stands beside a calibration of the same run, as a ratio: "
+        "machines differ, ratios less. Parts that read need the events of bulk, which then "
+        "runs too. Settings given with --set are those of the server.",
     .examples = "chancery bench\n"
                 "chancery bench bulk --events 20M\n"
                 "chancery bench append --json\n"

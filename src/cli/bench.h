@@ -7,9 +7,9 @@
 /* ---- the machine, measured in the same run ---- */
 
 struct calibration {
-    double hashes;      /* SHA-256 of one 314-byte entry after the other, one thread, per second */
-    double hash_bytes;  /* SHA-256 of 1 MiB, bytes per second */
-    double copy_bytes;  /* memcpy of 64 MiB, bytes per second */
+    double hashes;     /* SHA-256 of one 314-byte entry after the other, one thread, per second */
+    double hash_bytes; /* SHA-256 of 1 MiB, bytes per second */
+    double copy_bytes; /* memcpy of 64 MiB, bytes per second */
     double sync_4k_ns, sync_1m_ns; /* write and fdatasync, median */
 };
 
@@ -27,8 +27,8 @@ str bench_server_url(const struct bench_server *s);
 str bench_server_key(const struct bench_server *s);
 str bench_server_data(const struct bench_server *s);
 uint64_t bench_server_resident(const struct bench_server *s); /* bytes of memory */
-/* End the process (`kill`: as a power cut would) and start it again; *out_ns: from the start until it
- * takes requests.  `cold`: what the system holds of its files is dropped between. */
+/* End the process (`kill`: as a power cut would) and start it again; *out_ns: from the start until
+ * it takes requests.  `cold`: what the system holds of its files is dropped between. */
 err bench_server_restart(struct ctx *cx, struct bench_server *s, bool kill, bool cold,
                          int64_t *out_ns);
 err bench_server_stop(struct ctx *cx, struct bench_server *s);
@@ -48,7 +48,13 @@ enum figure_id {
 };
 
 enum figure_unit { UNIT_RATE, UNIT_NS, UNIT_BYTES, UNIT_TIMES };
-enum figure_against { AGAINST_NOTHING, AGAINST_HASHES, AGAINST_COPY, AGAINST_SYNC_4K, AGAINST_SYNC_1M };
+enum figure_against {
+    AGAINST_NOTHING,
+    AGAINST_HASHES,
+    AGAINST_COPY,
+    AGAINST_SYNC_4K,
+    AGAINST_SYNC_1M
+};
 enum figure_better { BETTER_MORE, BETTER_LESS };
 
 struct figure {

@@ -7,8 +7,15 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { HASH_ENTRIES = 400000, HASH_MEGABYTES = 256, COPY_BYTES = 64 << 20, COPY_ROUNDS = 8,
-       SYNC_ROUNDS = 101, SYNC_LARGE_BYTES = 1 << 20, SYNC_SMALL_BYTES = 4096 };
+enum {
+    HASH_ENTRIES = 400000,
+    HASH_MEGABYTES = 256,
+    COPY_BYTES = 64 << 20,
+    COPY_ROUNDS = 8,
+    SYNC_ROUNDS = 101,
+    SYNC_LARGE_BYTES = 1 << 20,
+    SYNC_SMALL_BYTES = 4096
+};
 
 static double per_second(double count, int64_t begun_ns)
 {

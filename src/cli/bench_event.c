@@ -4,8 +4,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { TYPES = 24, SOURCES = 12, SUBJECTS = 100000, ACTORS = 5000, ADDRESSES = 20000,
-       LIVE_SESSIONS = 400, ACTOR_BYTES = 11 };
+enum {
+    TYPES = 24,
+    SOURCES = 12,
+    SUBJECTS = 100000,
+    ACTORS = 5000,
+    ADDRESSES = 20000,
+    LIVE_SESSIONS = 400,
+    ACTOR_BYTES = 11
+};
 /* 2026-11-20T00:00:00Z; times have a fixed width. */
 #define FIRST_US INT64_C(1795132800000000)
 #define STEP_US 7
@@ -86,7 +93,8 @@ static int compose(char *out, size_t size, const struct session *s, uint64_t *st
 
 static void fill_note(char *event, size_t used, uint64_t *state)
 {
-    static const char *const words[] = {"box ", "red ", "gift ", "late ", "door ", "blue ", "left "};
+    static const char *const words[] = {"box ",  "red ",  "gift ", "late ",
+                                        "door ", "blue ", "left "};
     size_t end = BENCH_EVENT_BYTES - 3;
 
     while (used < end) {
@@ -205,7 +213,8 @@ str bench_actor(const struct bench_events *e, uint64_t one_in)
     unsigned wanted = (unsigned)(BENCH_BLOCK_EVENTS / one_in), best = 0;
 
     for (unsigned i = 0; i < ACTORS; i++)
-        if (abs((int)e->actor_counts[i] - (int)wanted) < abs((int)e->actor_counts[best] - (int)wanted))
+        if (abs((int)e->actor_counts[i] - (int)wanted) <
+            abs((int)e->actor_counts[best] - (int)wanted))
             best = i;
     return str_from(e->actors[best]);
 }

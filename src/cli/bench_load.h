@@ -24,8 +24,8 @@ uint64_t histogram_quantile(const struct histogram *h, double part);
 struct load_target {
     struct sockaddr_storage address;
     socklen_t address_size;
-    str host;                /* "127.0.0.1:8080" */
-    str authorization;       /* header line with its end, or "" */
+    str host;          /* "127.0.0.1:8080" */
+    str authorization; /* header line with its end, or "" */
 };
 
 /* `url` is http://host:port.  USAGE otherwise; UNREACHABLE. */
@@ -38,8 +38,8 @@ enum { LOAD_REQUEST_BYTES_MAX = 4096 };
 struct load {
     const struct load_target *target;
     unsigned connections;
-    uint64_t requests_max;  /* 0: no limit */
-    int64_t duration_ns;    /* 0: no limit */
+    uint64_t requests_max; /* 0: no limit */
+    int64_t duration_ns;   /* 0: no limit */
     int expect_status;
     /* Write request number n (head and body) into `out`; its length. */
     size_t (*make)(void *state, uint64_t n, char *out);

@@ -63,8 +63,7 @@ static err body_open(struct ctx *cx, struct bench *b, struct body *body)
     body->held = whole <= READY_BYTES_MAX ? b->events : BENCH_BLOCK_EVENTS;
     body->bytes = malloc(body->held * LINE_BYTES);
     if (!body->bytes)
-        return fail(cx, ERR_TOO_LARGE, "no memory for %llu events",
-                    (unsigned long long)body->held);
+        return fail(cx, ERR_TOO_LARGE, "no memory for %llu events", (unsigned long long)body->held);
     bench_events_fill(b->made, body->first, u64_min(body->held, b->events), body->bytes);
     return ERR_OK;
 }
@@ -120,11 +119,11 @@ err bench_bulk(struct ctx *cx, struct bench *b)
 static size_t make_post(void *state, uint64_t n, char *out)
 {
     struct bench *b = state;
-    int head = snprintf(out, LOAD_REQUEST_BYTES_MAX,
-                        "POST /api/v1/events HTTP/1.1\r\nHost: %.*s\r\n%.*s"
-                        "Content-Type: application/json\r\nContent-Length: %d\r\n\r\n",
-                        STR_FMT(b->target.host), STR_FMT(b->target.authorization),
-                        BENCH_EVENT_BYTES);
+    int head =
+        snprintf(out, LOAD_REQUEST_BYTES_MAX,
+                 "POST /api/v1/events HTTP/1.1\r\nHost: %.*s\r\n%.*s"
+                 "Content-Type: application/json\r\nContent-Length: %d\r\n\r\n",
+                 STR_FMT(b->target.host), STR_FMT(b->target.authorization), BENCH_EVENT_BYTES);
 
     ENSURE(head > 0 && head + BENCH_EVENT_BYTES <= LOAD_REQUEST_BYTES_MAX);
     bench_event_put(b->made, b->sent + n, out + head);
@@ -213,10 +212,11 @@ err bench_proof(struct ctx *cx, struct bench *b)
 static size_t make_newest(void *state, uint64_t n, char *out)
 {
     const struct bench *b = state;
-    int head = snprintf(out, LOAD_REQUEST_BYTES_MAX,
-                        "GET /api/v1/events?actor=%.*s&limit=100 HTTP/1.1\r\nHost: %.*s\r\n%.*s\r\n",
-                        STR_FMT(bench_actor(b->made, NEWEST_ONE_IN)), STR_FMT(b->target.host),
-                        STR_FMT(b->target.authorization));
+    int head =
+        snprintf(out, LOAD_REQUEST_BYTES_MAX,
+                 "GET /api/v1/events?actor=%.*s&limit=100 HTTP/1.1\r\nHost: %.*s\r\n%.*s\r\n",
+                 STR_FMT(bench_actor(b->made, NEWEST_ONE_IN)), STR_FMT(b->target.host),
+                 STR_FMT(b->target.authorization));
 
     (void)n;
     ENSURE(head > 0 && head < LOAD_REQUEST_BYTES_MAX);
@@ -267,10 +267,9 @@ static size_t make_get(void *state, uint64_t n, char *out)
 {
     const struct bench *b = state;
     uint64_t index = n * 0x9E3779B97F4A7C15u % (b->loaded ? b->loaded : 1);
-    int head = snprintf(out, LOAD_REQUEST_BYTES_MAX,
-                        "GET /api/v1/events/%llu HTTP/1.1\r\nHost: %.*s\r\n%.*s\r\n",
-                        (unsigned long long)index, STR_FMT(b->target.host),
-                        STR_FMT(b->target.authorization));
+    int head = snprintf(
+        out, LOAD_REQUEST_BYTES_MAX, "GET /api/v1/events/%llu HTTP/1.1\r\nHost: %.*s\r\n%.*s\r\n",
+        (unsigned long long)index, STR_FMT(b->target.host), STR_FMT(b->target.authorization));
 
     ENSURE(head > 0 && head < LOAD_REQUEST_BYTES_MAX);
     return (size_t)head;
@@ -340,8 +339,9 @@ err bench_restart(struct ctx *cx, struct bench *b)
 
 err bench_verify(struct ctx *cx, struct bench *b)
 {
-    const char *words[] = {"chancery", "verify", "--data",
-                           arena_z(cx->mem, bench_server_data(b->server)), "--json", NULL};
+    const char *words[] = {"chancery", "verify",
+                           "--data",   arena_z(cx->mem, bench_server_data(b->server)),
+                           "--json",   NULL};
     CLEANUP(json_parser_cleanup) struct json_parser *parser = json_parser_open();
     double cpu_seconds;
     struct json json;

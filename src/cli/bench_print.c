@@ -102,8 +102,8 @@ static void put_calibration(struct ctx *cx, struct buf *b, const struct bench *b
 static err print_table(struct ctx *cx, const struct bench *b)
 {
     static const struct table_column columns[] = {
-        {"FIGURE", ALIGN_LEFT},   {"MEASURED", ALIGN_RIGHT}, {"RATIO", ALIGN_RIGHT},
-        {"TO", ALIGN_LEFT},       {"TARGET", ALIGN_RIGHT},   {"", ALIGN_LEFT},
+        {"FIGURE", ALIGN_LEFT}, {"MEASURED", ALIGN_RIGHT}, {"RATIO", ALIGN_RIGHT},
+        {"TO", ALIGN_LEFT},     {"TARGET", ALIGN_RIGHT},   {"", ALIGN_LEFT},
     };
     const struct terminal t = terminal_of(b->cli->out, b->cli->environment);
     CLEANUP(buf_close) struct buf out = BUF(OUT_BYTES_MAX);
@@ -122,8 +122,10 @@ static err print_table(struct ctx *cx, const struct bench *b)
 
 static void put_figure_json(struct buf *out, const struct bench *b, size_t id)
 {
-    static const char *const units[] = {
-        [UNIT_RATE] = "per_second", [UNIT_NS] = "ns", [UNIT_BYTES] = "bytes", [UNIT_TIMES] = "times"};
+    static const char *const units[] = {[UNIT_RATE] = "per_second",
+                                        [UNIT_NS] = "ns",
+                                        [UNIT_BYTES] = "bytes",
+                                        [UNIT_TIMES] = "times"};
     const struct figure_row *row = &rows[id];
     double value = b->figures[id].value;
     double against = bench_against(&b->calibration, row->against, row->unit);

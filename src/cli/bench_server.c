@@ -43,8 +43,8 @@ static err spawn(struct ctx *cx, const char *const *words, const char *log, pid_
     if (log)
         posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, log,
                                          O_WRONLY | O_CREAT | O_APPEND, 0600);
-    int rc = posix_spawn(out_pid, "/proc/self/exe", &actions, NULL,
-                         (char *const *)(uintptr_t)words, environ);
+    int rc = posix_spawn(out_pid, "/proc/self/exe", &actions, NULL, (char *const *)(uintptr_t)words,
+                         environ);
     posix_spawn_file_actions_destroy(&actions);
     close(ends[1]);
     *out_fd = ends[0];

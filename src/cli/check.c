@@ -1,4 +1,5 @@
-/* check.c - `chancery check`: is this entry in that log?  Answered offline, from a proof and keys. */
+/* check.c - `chancery check`: is this entry in that log?  Answered offline, from a proof and keys.
+ */
 #include "base/clock.h"
 #include "base/encode.h"
 #include "base/json_write.h"
@@ -8,8 +9,13 @@
 #include "ledger/entry.h"
 #include "ledger/proof.h"
 
-enum { KEYS_MAX = 64, KEY_FILE_BYTES_MAX = 64 * 1024, ENTRY_FILE_BYTES_MAX = 1 << 20,
-       PROOF_FILE_BYTES_MAX = 8 << 20, OUT_BYTES_MAX = 1 << 20 };
+enum {
+    KEYS_MAX = 64,
+    KEY_FILE_BYTES_MAX = 64 * 1024,
+    ENTRY_FILE_BYTES_MAX = 1 << 20,
+    PROOF_FILE_BYTES_MAX = 8 << 20,
+    OUT_BYTES_MAX = 1 << 20
+};
 
 struct check_args {
     struct strs vkey, witness;
@@ -67,7 +73,8 @@ static err read_quorum(struct ctx *cx, str text, size_t witness_count, uint64_t 
     *out = witness_count;
     if (str_is_null(text) || (str_to_u64(text, out) && *out <= witness_count))
         return ERR_OK;
-    return fail(cx, ERR_USAGE, "--quorum is '%.*s' but must be a number of at most the %zu --witness",
+    return fail(cx, ERR_USAGE,
+                "--quorum is '%.*s' but must be a number of at most the %zu --witness",
                 STR_FMT(text), witness_count);
 }
 
@@ -123,8 +130,8 @@ static err print_text(struct ctx *cx, struct cli *cli, const struct proved *p,
     TRY(cli_print(cx, cli, "%sgood:%s entry %llu is in the log %.*s\n",
                   terminal_style(&t, STYLE_GOOD), terminal_style(&t, STYLE_PLAIN),
                   (unsigned long long)p->index, STR_FMT(p->origin)));
-    TRY(cli_print(cx, cli, "  leaf  %s\n  root  %s of %llu entries, signed by the log\n", leaf, root,
-                  (unsigned long long)p->size));
+    TRY(cli_print(cx, cli, "  leaf  %s\n  root  %s of %llu entries, signed by the log\n", leaf,
+                  root, (unsigned long long)p->size));
     for (size_t i = 0; i < p->witness_count; i++) {
         time_format((int64_t)p->witnesses[i].time_s * 1000000, time);
         TRY(cli_print(cx, cli, "  seen  by %.*s at %.19sZ\n",
@@ -192,17 +199,18 @@ static err print_no(struct ctx *cx, struct cli *cli, err e)
 /* What was sent is not yet what was logged: a common mistake, so it is named. */
 static err explain(struct ctx *cx, const struct subject *s, err e)
 {
-    bool unstamped = s->entry.n && s->entry.p[0] == '{' &&
-                     !str_starts(s->entry, S("{\"recorded\":\""));
+    bool unstamped =
+        s->entry.n && s->entry.p[0] == '{' && !str_starts(s->entry, S("{\"recorded\":\""));
     char why[CTX_DETAIL_BYTES];
 
     if (e != ERR_UNPROCESSABLE || !unstamped)
         return e;
     memcpy(why, cx->detail, sizeof why);
-    return fail(cx, e,
-                "%.200s. What is logged begins with \"recorded\" and \"principal\", which the server "
-                "sets: give what GET /api/v1/events/{index} answers, byte for byte",
-                why);
+    return fail(
+        cx, e,
+        "%.200s. What is logged begins with \"recorded\" and \"principal\", which the server "
+        "sets: give what GET /api/v1/events/{index} answers, byte for byte",
+        why);
 }
 
 static err check_proof(struct ctx *cx, str proof, struct subject *s,
@@ -272,9 +280,10 @@ const struct command check_command = {
     .operand_help = "PROOF is what 'chancery prove' wrote, or what a POST with Prefer: wait=proof "
                     "answered. ENTRY holds the entry's bytes, or what GET /api/v1/events/{index} "
                     "answered. '-' is standard input.",
-    .details = "Nothing is asked of any server. The log's key is at /log/vkey and in DATA/log.vkey; "
-               "take it once from a place that you trust. Exit status: 0 proved, 1 not proved, and "
-               "why.",
+    .details =
+        "Nothing is asked of any server. The log's key is at /log/vkey and in DATA/log.vkey; "
+        "take it once from a place that you trust. Exit status: 0 proved, 1 not proved, and "
+        "why.",
     .examples = "chancery check --vkey log.vkey 4711.tlog-proof 4711.json\n"
                 "chancery check --vkey log.vkey --leaf 6e34…0a1d 4711.tlog-proof\n"
                 "chancery check --vkey log.vkey --witness w1.vkey --witness w2.vkey --quorum 1 "

@@ -137,8 +137,8 @@ static const struct command docs_command = {
     .run = docs_run,
 };
 
-static const struct command *const config_subs[] = {&config_check_command, &show_command, &docs_command,
-                                                    NULL};
+static const struct command *const config_subs[] = {&config_check_command, &show_command,
+                                                    &docs_command, NULL};
 
 const struct command config_command = {
     .name = "config",

@@ -54,8 +54,7 @@ err event_filter_put(struct ctx *cx, struct buf *b, const struct event_filter *f
 #define MATCH(name, attr, help, example) put_match(b, #name, f->name);
 #define RANGE(name, take, kind, help, example)                                                     \
     TRY(put_range(cx, b, #name, f->name, (kind) == F_TIME, now_us));
-#define TEXT(name, take, kind, help, example)                                                      \
-    TRY(put_range(cx, b, #name, f->name, false, now_us));
+#define TEXT(name, take, kind, help, example) TRY(put_range(cx, b, #name, f->name, false, now_us));
 #include "audit/audit_filter.def"
     return buf_check(cx, b, "the filter");
 }

@@ -1,7 +1,8 @@
 /* event_filter.h - which events are meant: the parameters of the API as options of commands.
  *
- * audit/audit_filter.def has the one list of them; event_filter.def makes a command's options of it.
- * Times may also be said as a duration: "15m" is a quarter of an hour ago.  Inner header of src/cli. */
+ * audit/audit_filter.def has the one list of them; event_filter.def makes a command's options of
+ * it. Times may also be said as a duration: "15m" is a quarter of an hour ago.  Inner header of
+ * src/cli. */
 #pragma once
 #include "base/buf.h"
 #include "base/shape.h"

@@ -149,8 +149,7 @@ void event_table_put(struct buf *b, struct event_table *t, struct json item)
     if (!t->titled)
         put_titles(b, t);
     t->titled = true;
-    buf_printf(b, "%*llu", INDEX_COLUMNS,
-               (unsigned long long)json_member_count(item, S("index")));
+    buf_printf(b, "%*llu", INDEX_COLUMNS, (unsigned long long)json_member_count(item, S("index")));
     put_blanks(b, GAP);
     if (json_get(item, S("event"), &event) && json_kind(event) == JSON_OBJECT)
         put_event(b, t, event);

@@ -13,7 +13,8 @@ struct export_args {
     str format, order, output;
 };
 
-struct export {
+struct export
+{
     struct cli *cli;
     FILE *to;
     const char *name;
@@ -52,8 +53,8 @@ static err take_bytes(struct ctx *cx, void *state, str bytes)
     return ERR_OK;
 }
 
-/* A file is written beside its name and renamed when it is whole, so that nobody takes half an export
- * for one. */
+/* A file is written beside its name and renamed when it is whole, so that nobody takes half an
+ * export for one. */
 static err open_output(struct ctx *cx, struct export *x, str output, const char **out_temporary)
 {
     *out_temporary = NULL;
@@ -111,8 +112,8 @@ static err download(struct ctx *cx, struct export *x, struct remote *r, const st
     bool quiet = x->cli->quiet || x->cli->json || (x->to == x->cli->out && isatty(STDOUT_FILENO));
     struct http_reply reply;
 
-    x->progress = progress_open(t, "export", expected(cx, r, a, filter), false, quiet,
-                                clock_mono_ns());
+    x->progress =
+        progress_open(t, "export", expected(cx, r, a, filter), false, quiet, clock_mono_ns());
     err e = remote_call(cx, r, &rq, &reply);
     progress_close(&x->progress, clock_mono_ns());
     return e;
@@ -168,8 +169,9 @@ static const struct cli_option export_options[] = {
 const struct command export_command = {
     .name = "export",
     .summary = "write out every event that a filter finds",
-    .details = "The log's size at the start is the end of the export. The export itself is recorded "
-               "as an event. A file appears only when it is whole.",
+    .details =
+        "The log's size at the start is the end of the export. The export itself is recorded "
+        "as an event. A file appears only when it is whole.",
     .examples = "chancery export -o events.ndjson\n"
                 "chancery export --format csv --from 2026-11-01T00:00:00Z -o november.csv\n"
                 "chancery export --subject 'case/7' | gzip >case-7.ndjson.gz\n",

@@ -16,8 +16,8 @@ struct health_args {
 
 enum state { STATE_PASS, STATE_WARN, STATE_FAIL, STATE_UNASKED, STATES };
 
-/* What each state is called and which exit status it has: 0, 1, 2 and 3 by the codes that have them.
- * A warning is no sickness, but monitoring systems tell the two apart. */
+/* What each state is called and which exit status it has: 0, 1, 2 and 3 by the codes that have
+ * them. A warning is no sickness, but monitoring systems tell the two apart. */
 static const struct {
     const char *text, *nagios;
     err exit, nagios_exit;
@@ -189,8 +189,9 @@ static err health_run(struct ctx *cx, struct cli *cli, const void *args)
     struct health h = {.state = STATE_UNASKED};
 
     if (remote_is_folder(cli))
-        return fail(cx, ERR_USAGE, "health is asked of a server; a folder is looked at by "
-                                   "'chancery doctor' and 'chancery verify'");
+        return fail(cx, ERR_USAGE,
+                    "health is asked of a server; a folder is looked at by "
+                    "'chancery doctor' and 'chancery verify'");
     TRY(remote_open(cx, cli, &r));
     for (uint64_t i = 0; rounds == 0 || i < rounds; i++) {
         struct arena_mark mark = arena_mark(cx->mem);
@@ -208,7 +209,8 @@ static err health_run(struct ctx *cx, struct cli *cli, const void *args)
 static const struct cli_option health_options[] = {
     OPTION(health_args, watch, OPT_DURATION, .letter = 'w', .value = "TIME",
            .help = "ask again and again, with this pause"),
-    OPTION(health_args, count, OPT_COUNT, .value = "N", .help = "stop watching after so many times"),
+    OPTION(health_args, count, OPT_COUNT, .value = "N",
+           .help = "stop watching after so many times"),
     OPTION(health_args, nagios, OPT_FLAG,
            .help = "one line and exit status 0, 1 or 2 as monitoring plugins have them"),
     {.name = NULL},
@@ -217,8 +219,9 @@ static const struct cli_option health_options[] = {
 const struct command health_command = {
     .name = "health",
     .summary = "ask a server whether it is well",
-    .details = "Exit status: 0 healthy, 1 not, 3 it cannot be asked. With --nagios 0 OK, 1 warning, "
-               "2 critical.",
+    .details =
+        "Exit status: 0 healthy, 1 not, 3 it cannot be asked. With --nagios 0 OK, 1 warning, "
+        "2 critical.",
     .examples = "chancery health\n"
                 "chancery health --watch 5s\n"
                 "chancery health --nagios --url https://log.example.org\n",

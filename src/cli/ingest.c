@@ -62,8 +62,8 @@ static err parse_zone(struct ctx *cx, str text, int32_t *out_s)
     if (str_is_null(text) || str_eq(text, S("Z")) || str_eq_nocase(text, S("utc")))
         return ERR_OK;
     if (text.n != 6 || (text.p[0] != '+' && text.p[0] != '-') || text.p[3] != ':' ||
-        !str_to_u64(str_slice(text, 1, 3), &hours) || !str_to_u64(str_slice(text, 4, 6), &minutes) ||
-        hours > 15 || minutes > 59)
+        !str_to_u64(str_slice(text, 1, 3), &hours) ||
+        !str_to_u64(str_slice(text, 4, 6), &minutes) || hours > 15 || minutes > 59)
         return fail(cx, ERR_USAGE, "--zone is '%.*s' but must be like +02:00", STR_FMT(text));
     int32_t seconds = (int32_t)(hours * 3600 + minutes * 60);
     *out_s = text.p[0] == '-' ? -seconds : seconds;
@@ -157,8 +157,9 @@ static void add_refused(struct ctx *cx, struct work_done *d, const struct feed_b
 {
     d->rejected += b->bad_count;
     for (size_t i = 0; i < b->bad_kept; i++)
-        note_bad(cx, d, (struct bad_line){b->bad[i].file, b->bad[i].line, b->bad[i].pointer,
-                                          b->bad[i].detail});
+        note_bad(
+            cx, d,
+            (struct bad_line){b->bad[i].file, b->bad[i].line, b->bad[i].pointer, b->bad[i].detail});
 }
 
 static void add_indexes(struct work_done *d, struct json answer)
@@ -334,8 +335,7 @@ static err print_text(struct ctx *cx, const struct sending *s)
     double seconds = seconds_taken(s);
 
     print_bad(s);
-    buf_printf(&b, "stored %llu event%s", (unsigned long long)d->stored,
-               d->stored == 1 ? "" : "s");
+    buf_printf(&b, "stored %llu event%s", (unsigned long long)d->stored, d->stored == 1 ? "" : "s");
     if (d->duplicates)
         buf_printf(&b, ", %llu were there already", (unsigned long long)d->duplicates);
     if (d->rejected)
@@ -426,8 +426,8 @@ static err send_files(struct ctx *cx, struct sending *s, const struct feed_optio
 
     TRY(remote_open(cx, s->cli, &s->remote));
     s->started_ns = clock_mono_ns();
-    s->progress = progress_open(t, "ingest", s->bytes, true, s->cli->quiet || s->cli->json,
-                                s->started_ns);
+    s->progress =
+        progress_open(t, "ingest", s->bytes, true, s->cli->quiet || s->cli->json, s->started_ns);
     s->feed = feed_open(options);
     err e = send_all(cx, s);
     feed_close(s->feed);

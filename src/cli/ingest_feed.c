@@ -1,7 +1,7 @@
 /* ingest_feed.c - see ingest_feed.h.
  *
- * Two ways fill a batch: `raw` copies lines, `convert` has a format make events.  Both leave a batch
- * when it is full and go on in the next one. */
+ * Two ways fill a batch: `raw` copies lines, `convert` has a format make events.  Both leave a
+ * batch when it is full and go on in the next one. */
 #include "cli/ingest_feed.h"
 #include "base/queue.h"
 #include "cli/ingest_input.h"
@@ -106,9 +106,9 @@ static err note_bad(struct feed *f, uint64_t line, str pointer, str detail)
 
 struct raw {
     struct input *in;
-    uint64_t line;   /* of the next whole line */
-    bool skipping;   /* the rest of a line that is too long */
-    size_t held;     /* bytes of an unfinished line at the end of the batch */
+    uint64_t line; /* of the next whole line */
+    bool skipping; /* the rest of a line that is too long */
+    size_t held;   /* bytes of an unfinished line at the end of the batch */
 };
 
 static uint64_t count_lines(str s)

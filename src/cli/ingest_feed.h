@@ -9,8 +9,8 @@
  *                event is larger.
  *             2. Memory is bounded by the number of batches, whatever the input.
  *             3. Every line of a batch can be traced to the file and line that it came from.
- * Lines of NDJSON that nothing has to be mapped in go through as they are: whoever stores them parses
- * them, once.  Inner header of cli/ingest*.c. */
+ * Lines of NDJSON that nothing has to be mapped in go through as they are: whoever stores them
+ * parses them, once.  Inner header of cli/ingest*.c. */
 #pragma once
 #include "audit/format.h"
 #include "base/shape.h"

@@ -81,7 +81,8 @@ static err create_run(struct ctx *cx, struct cli *cli, const void *args)
 }
 
 static const struct cli_option create_options[] = {
-    OPTION(create_args, name, OPT_TEXT, .value = "NAME", .required = true, .help = "what it is for"),
+    OPTION(create_args, name, OPT_TEXT, .value = "NAME", .required = true,
+           .help = "what it is for"),
     OPTION(create_args, scope, OPT_TEXTS, .value = "SCOPE", .required = true,
            .help = "what it may do: events:write, events:read, events:export, metrics:read, "
                    "keys:write, users:write, ledger:admin, or admin for all"),
@@ -108,12 +109,9 @@ static const struct command create_command = {
 static err list_run(struct ctx *cx, struct cli *cli, const void *args)
 {
     static const struct api_column columns[] = {
-        {"ID", "id", API_TEXT},
-        {"NAME", "name", API_TEXT},
-        {"SCOPES", "scopes", API_LIST},
-        {"CREATED (UTC)", "created", API_TIME},
-        {"EXPIRES", "expires", API_TIME},
-        {"LAST USED", "last_used", API_TIME},
+        {"ID", "id", API_TEXT},           {"NAME", "name", API_TEXT},
+        {"SCOPES", "scopes", API_LIST},   {"CREATED (UTC)", "created", API_TIME},
+        {"EXPIRES", "expires", API_TIME}, {"LAST USED", "last_used", API_TIME},
         {"REVOKED", "revoked", API_TIME},
     };
 

@@ -1,5 +1,5 @@
-/* monitor.c - `chancery monitor`: a live dashboard of a server in the terminal; elsewhere a line each
- * time.
+/* monitor.c - `chancery monitor`: a live dashboard of a server in the terminal; elsewhere a line
+ * each time.
  *
  * Two contexts take turns, because a reading is compared with the one before. */
 #include "base/clock.h"

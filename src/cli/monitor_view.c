@@ -162,9 +162,7 @@ static void put_sparkline(struct buf *b, const struct history *h)
 static void put_head(struct buf *b, const struct terminal *t, const struct figures *now, str place)
 {
     bool good = str_eq(now->status, S("pass"));
-    enum style style = good                              ? STYLE_GOOD
-                       : str_eq(now->status, S("warn")) ? STYLE_WARN
-                                                         : STYLE_BAD;
+    enum style style = good ? STYLE_GOOD : str_eq(now->status, S("warn")) ? STYLE_WARN : STYLE_BAD;
 
     buf_printf(b, "%sChancery %.*s%s  ", terminal_style(t, STYLE_BOLD), STR_FMT(now->version),
                terminal_style(t, STYLE_PLAIN));

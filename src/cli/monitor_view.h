@@ -14,7 +14,8 @@ struct figures {
     bool has_metrics;
     str status, version, origin; /* arena */
     double entries, up_seconds, segments, unsealed, raw_bytes, sealed_bytes, index_bytes, known_ids;
-    double cache_hits_total, cache_misses_total, checkpoint_age_seconds, uncovered, checkpoints_total;
+    double cache_hits_total, cache_misses_total, checkpoint_age_seconds, uncovered,
+        checkpoints_total;
     double stored_total, duplicate_total, rejected_total;
     double batches_total, batch_seconds_total, batch_entries_total, syncs_total, sync_seconds_total;
     double writer_depth, worker_depth, connections, streams, in_flight;

@@ -15,6 +15,7 @@ struct samples {
 };
 
 err samples_read(struct ctx *cx, str text, struct samples *out);
-/* Sum over the samples of that name whose labels hold this text ("" holds in all); 0 without any. */
+/* Sum over the samples of that name whose labels hold this text ("" holds in all); 0 without any.
+ */
 double samples_sum(const struct samples *s, const char *name, const char *labels_hold);
 bool samples_have(const struct samples *s, const char *name);

@@ -71,9 +71,8 @@ static err read_page(struct ctx *cx, struct listing *l, struct remote *r, str fi
     struct json page;
 
     buf_put(&path, filter);
-    query_put(
-        &path, S("limit"),
-        arena_printf(cx->mem, "%llu", (unsigned long long)u64_min(l->left, PAGE_MAX)));
+    query_put(&path, S("limit"),
+              arena_printf(cx->mem, "%llu", (unsigned long long)u64_min(l->left, PAGE_MAX)));
     if (!str_is_null(l->next))
         query_put(&path, S("cursor"), l->next);
     TRY(buf_check(cx, &path, "the filter"));
@@ -108,7 +107,8 @@ static err query_run_command(struct ctx *cx, struct cli *cli, const void *args)
     const struct query_args *a = args;
     CLEANUP(buf_close) struct buf filter = BUF(FILTER_QUERY_BYTES_MAX);
     CLEANUP(remote_cleanup) struct remote *r = NULL;
-    CLEANUP(listing_close) struct listing l = {
+    CLEANUP(listing_close)
+    struct listing l = {
         .cli = cli,
         .table = event_table_open(terminal_of(cli->out, cli->environment)),
         .out = BUF(OUT_BYTES_MAX),

@@ -26,9 +26,10 @@ err receipt_file_read(struct ctx *cx, str text, struct receipt_file *out)
     TRY(json_parse(cx, parser, text, &answer));
     str proof = json_member_text(answer, S("proof"));
     if (str_is_null(proof))
-        return fail(cx, ERR_INVALID,
-                    "there is no proof in it: send the event with the header Prefer: wait=proof, or "
-                    "ask 'chancery prove INDEX'");
+        return fail(
+            cx, ERR_INVALID,
+            "there is no proof in it: send the event with the header Prefer: wait=proof, or "
+            "ask 'chancery prove INDEX'");
     out->proof = arena_str(cx->mem, proof);
     if (json_get(answer, S("receipt"), &receipt))
         out->has_leaf = leaf_read(json_member_text(receipt, S("leaf_hash")), &out->leaf);

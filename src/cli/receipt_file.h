@@ -1,13 +1,14 @@
-/* receipt_file.h - what people hold in their hands when they check a receipt: files in which a proof,
- * an entry or a key may be wrapped.  Pure but for the texts it is given.  Inner header of cli/check.c
+/* receipt_file.h - what people hold in their hands when they check a receipt: files in which a
+ * proof, an entry or a key may be wrapped.  Pure but for the texts it is given.  Inner header of
+ * cli/check.c
  */
 #pragma once
 #include "base/json.h"
 #include "crypto/sha256.h"
 
 struct receipt_file {
-    str proof;        /* the tlog-proof */
-    bool has_leaf;    /* the answer that held the proof tells the leaf hash too */
+    str proof;     /* the tlog-proof */
+    bool has_leaf; /* the answer that held the proof tells the leaf hash too */
     struct hash leaf;
 };
 

@@ -29,8 +29,8 @@ static inline void remote_cleanup(struct remote **r)
 str remote_place(const struct remote *r); /* address or folder, for messages */
 
 struct remote_request {
-    const char *method; /* NULL: GET */
-    str path;           /* with its query */
+    const char *method;                        /* NULL: GET */
+    str path;                                  /* with its query */
     struct header headers[REMOTE_HEADERS_MAX]; /* as many as have a name */
     str body;                                  /* null: none */
     http_body_read *read;                      /* instead: the body as it comes */

@@ -192,8 +192,7 @@ static err give_reply(struct ctx *cx, struct exchange *x, struct http_reply *out
     return ERR_OK;
 }
 
-static err exchange_run(struct ctx *cx, struct local *l, struct exchange *x,
-                        struct http_reply *out)
+static err exchange_run(struct ctx *cx, struct local *l, struct exchange *x, struct http_reply *out)
 {
     struct request rq = request_of(l->cx->mem, x);
     err e = router_admit(l->cx, l->router, &rq, &x->rs);

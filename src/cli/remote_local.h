@@ -1,5 +1,5 @@
-/* remote_local.h - the routes over a folder that no server holds, without a socket.  Inner header of
- * remote.c. */
+/* remote_local.h - the routes over a folder that no server holds, without a socket.  Inner header
+ * of remote.c. */
 #pragma once
 #include "cli/remote.h"
 

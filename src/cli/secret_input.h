@@ -5,5 +5,6 @@
 #include "cli/command.h"
 
 /* From the terminal without echo, asked twice; with `from_stdin` the first line of standard input.
- * *out: arena `mem`; wipe it with secret_wipe_str().  USAGE: there is no terminal; the two differ. */
+ * *out: arena `mem`; wipe it with secret_wipe_str().  USAGE: there is no terminal; the two differ.
+ */
 err secret_read(struct ctx *cx, struct cli *cli, const char *prompt, bool from_stdin, str *out);

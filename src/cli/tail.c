@@ -1,8 +1,8 @@
 /* tail.c - `chancery tail`: the newest events, and with -f those that come.
  *
- * Nothing falls between the page and the stream: the log's size is asked first, and the stream is told
- * to go on behind the last event that the page could show.  What both have is shown once.  A stream
- * that breaks is taken up again behind the last event that came. */
+ * Nothing falls between the page and the stream: the log's size is asked first, and the stream is
+ * told to go on behind the last event that the page could show.  What both have is shown once.  A
+ * stream that breaks is taken up again behind the last event that came. */
 #include "base/clock.h"
 #include "cli/commands.h"
 #include "cli/event_filter.h"
@@ -138,8 +138,7 @@ static err stream_once(struct ctx *cx, struct tail *t)
 
     if (t->next > 0)
         rq.headers[1] = (struct header){
-            S("Last-Event-ID"),
-            arena_printf(cx->mem, "%llu", (unsigned long long)(t->next - 1))};
+            S("Last-Event-ID"), arena_printf(cx->mem, "%llu", (unsigned long long)(t->next - 1))};
     sse_reader_restart(&t->stream);
     return remote_call(cx, t->remote, &rq, &reply);
 }
@@ -182,7 +181,8 @@ static err follow(struct ctx *cx, struct tail *t)
 static err tail_run(struct ctx *cx, struct cli *cli, const void *args)
 {
     const struct tail_args *a = args;
-    CLEANUP(tail_close) struct tail t = {
+    CLEANUP(tail_close)
+    struct tail t = {
         .cli = cli,
         .table = event_table_open(terminal_of(cli->out, cli->environment)),
         .parser = json_parser_open(),
@@ -217,8 +217,9 @@ static const struct cli_option tail_options[] = {
 const struct command tail_command = {
     .name = "tail",
     .summary = "show the newest events, and follow those that come",
-    .details = "With -f it goes on until it is interrupted, and comes back by itself when the server "
-               "restarts. With --json an object per line: index and event.",
+    .details =
+        "With -f it goes on until it is interrupted, and comes back by itself when the server "
+        "restarts. With --json an object per line: index and event.",
     .examples = "chancery tail -f\n"
                 "chancery tail -n 100 --type 'session.*'\n"
                 "chancery tail -f --json --outcome denied | jq -r .event.actor\n",

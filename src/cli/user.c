@@ -77,8 +77,9 @@ static const struct command create_command = {
     .operands = "NAME",
     .operands_min = 1,
     .operands_max = 1,
-    .details = "The password is asked for at the terminal without showing it, or read from standard "
-               "input; it is never given on the command line.",
+    .details =
+        "The password is asked for at the terminal without showing it, or read from standard "
+        "input; it is never given on the command line.",
     .examples = "chancery user create --role auditor alice\n"
                 "pass show alice | chancery user create --data ./data --role administrator "
                 "--password-stdin alice\n",
@@ -99,7 +100,8 @@ static err password_run(struct ctx *cx, struct cli *cli, const void *args)
     str path, password;
 
     TRY(user_path(cx, cli->operands.items[0], "password", &path));
-    TRY(secret_read(cx, cli, "New password (at least 15 characters)", a->password_stdin, &password));
+    TRY(secret_read(cx, cli, "New password (at least 15 characters)", a->password_stdin,
+                    &password));
     json_open(&body, '{');
     json_member_str(&body, S("password"), password);
     json_close(&body, '}');

@@ -9,7 +9,8 @@ static err read_all(struct ctx *cx, FILE *f, const char *name, struct buf *b)
 {
     for (size_t got = 1; got > 0; b->n += got) {
         if (!buf_reserve(b, STEP_BYTES))
-            return fail(cx, ERR_TOO_LARGE, "%s is larger than %zu bytes", name, b->max - STEP_BYTES);
+            return fail(cx, ERR_TOO_LARGE, "%s is larger than %zu bytes", name,
+                        b->max - STEP_BYTES);
         got = fread(b->p + b->n, 1, STEP_BYTES, f);
         if (got == 0 && ferror(f))
             return fail_errno(cx, ERR_IO, "%s", name);

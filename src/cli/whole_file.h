@@ -1,4 +1,5 @@
-/* whole_file.h - a small file, a pipe or standard input ("-") in memory.  Inner header of src/cli. */
+/* whole_file.h - a small file, a pipe or standard input ("-") in memory.  Inner header of src/cli.
+ */
 #pragma once
 #include "base/base.h"
 

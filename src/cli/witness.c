@@ -1,9 +1,9 @@
 /* witness.c - `chancery witness`: cosigns checkpoints of other logs, so that none of them can show
  * different people different histories (c2sp.org/tlog-witness).
  *
- * The state folder holds witness.key (ours alone), witness.vkey (for everyone) and, for each log, the
- * last checkpoint that was cosigned.  Answers carry signatures, so no secret and no key of a client
- * is needed; TLS is the affair of a proxy in front. */
+ * The state folder holds witness.key (ours alone), witness.vkey (for everyone) and, for each log,
+ * the last checkpoint that was cosigned.  Answers carry signatures, so no secret and no key of a
+ * client is needed; TLS is the affair of a proxy in front. */
 #include "audit/witness_server.h"
 #include "base/clock.h"
 #include "base/json_write.h"
@@ -51,8 +51,9 @@ static err make_key(struct ctx *cx, const char *dir, str name, struct note_signe
     struct ed25519_key key;
 
     if (!note_name_is_valid(name))
-        return fail(cx, ERR_USAGE, "a new witness needs a --name without blanks and '+', for "
-                                   "example witness.example.org");
+        return fail(cx, ERR_USAGE,
+                    "a new witness needs a --name without blanks and '+', for "
+                    "example witness.example.org");
     ed25519_generate(&key);
     err e = note_signer_init(cx, arena_str(cx->mem, name), NOTE_COSIGNATURE_V1, &key, out);
     ed25519_wipe(&key);
@@ -72,8 +73,8 @@ static err load_key(struct ctx *cx, const char *path, str name, struct note_sign
     if (stat(path, &st) != 0)
         return fail_errno(cx, ERR_IO, "%s", path);
     if (st.st_mode & 077)
-        return fail(cx, ERR_CONFIG, "%s can be read by others: chmod 600 it, and think about a new key",
-                    path);
+        return fail(cx, ERR_CONFIG,
+                    "%s can be read by others: chmod 600 it, and think about a new key", path);
     TRY(fs_read_all(cx, fs_real(), path, KEY_BYTES_MAX, &text));
     err e = note_signer_parse(cx, str_trim(text), out);
     secret_wipe_str(&text);

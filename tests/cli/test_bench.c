@@ -26,7 +26,8 @@ TEST(bench_events_are_events_of_one_size)
 
 TEST(bench_events_are_the_same_for_the_same_seed)
 {
-    struct bench_events *a = bench_events_open(7), *b = bench_events_open(7), *c = bench_events_open(8);
+    struct bench_events *a = bench_events_open(7), *b = bench_events_open(7),
+                        *c = bench_events_open(8);
     char x[2 * (BENCH_EVENT_BYTES + 1)], y[sizeof x];
 
     bench_events_fill(a, 70000, 2, x);

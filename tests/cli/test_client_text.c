@@ -1,5 +1,5 @@
-/* test_client_text.c - what client commands make of texts: filters, tables of events, event streams,
- * metrics, JSON byte for byte. */
+/* test_client_text.c - what client commands make of texts: filters, tables of events, event
+ * streams, metrics, JSON byte for byte. */
 #include "base/clock.h"
 #include "cli/event_filter.h"
 #include "cli/event_table.h"
@@ -60,12 +60,13 @@ TEST(event_table_shows_one_line_for_each_event)
 
     event_table_put(&b, &t, parse(cx, p, S(EVENT)));
     event_table_put(&b, &t, parse(cx, p, S("{\"index\":42,\"event\":null,\"raw\":\"AA==\"}")));
-    CHECK_STR(buf_str(&b),
-              S("    INDEX  RECORDED (UTC)           TYPE                      ACTOR                   "
-                "SUBJECT                         OUTCOME\n"
-                "       41  2026-11-20 08:15:30.123  user.login                key/k                   "
-                "case/7                          denied\n"
-                "       42  (bytes that are no event)\n"));
+    CHECK_STR(
+        buf_str(&b),
+        S("    INDEX  RECORDED (UTC)           TYPE                      ACTOR                   "
+          "SUBJECT                         OUTCOME\n"
+          "       41  2026-11-20 08:15:30.123  user.login                key/k                   "
+          "case/7                          denied\n"
+          "       42  (bytes that are no event)\n"));
 }
 
 TEST(event_table_fits_a_terminal_and_cuts_with_a_mark)
@@ -75,10 +76,11 @@ TEST(event_table_fits_a_terminal_and_cuts_with_a_mark)
     struct event_table t = event_table_open((struct terminal){.tty = true, .columns = 80});
     str rest;
 
-    event_table_put(&b, &t,
-                    parse(cx, p,
-                          S("{\"index\":1,\"event\":{\"type\":\"a.type.that.is.far.too.long.for.it\","
-                            "\"subject\":\"äöüäöüäöüäöüäöüäöüäöüäöü\",\"outcome\":\"success\"}}")));
+    event_table_put(
+        &b, &t,
+        parse(cx, p,
+              S("{\"index\":1,\"event\":{\"type\":\"a.type.that.is.far.too.long.for.it\","
+                "\"subject\":\"äöüäöüäöüäöüäöüäöüäöüäöü\",\"outcome\":\"success\"}}")));
     CHECK_HOLDS(buf_str(&b), "…");
     for (rest = buf_str(&b); rest.p;)
         CHECK(text_columns(str_cut(&rest, '\n')) <= 80);
@@ -91,9 +93,11 @@ TEST(event_table_shows_no_control_characters)
     CLEANUP(buf_close) struct buf b = BUF(TEXT_BYTES);
     struct event_table t = event_table_open((struct terminal){.columns = 80});
 
-    event_table_put(&b, &t,
-                    parse(cx, p, S("{\"index\":1,\"event\":{\"recorded\":\"\\u001b[2J56789012345678901234\","
-                                   "\"type\":\"a\\u001b]0;x\\u0007\\u009b2J\\u007f\\nb\"}}")));
+    event_table_put(
+        &b, &t,
+        parse(cx, p,
+              S("{\"index\":1,\"event\":{\"recorded\":\"\\u001b[2J56789012345678901234\","
+                "\"type\":\"a\\u001b]0;x\\u0007\\u009b2J\\u007f\\nb\"}}")));
     CHECK_HOLDS(buf_str(&b), "a?]0;x??2J??b");
     for (size_t i = 0; i < b.n; i++)
         CHECK((unsigned char)b.p[i] >= 0x20 || b.p[i] == '\n');
@@ -120,8 +124,9 @@ static err take(struct ctx *cx, void *state, const struct sse_event *e)
 /* Cut at every byte: what is told never depends on how the bytes arrived. */
 TEST(sse_events_do_not_depend_on_the_cuts)
 {
-    str text = S(": hello\n\nid: 7\ndata: {\"a\":\ndata: 1}\n\nevent: bye\r\ndata:x\r\n\r\nid\ndata\n\n"
-                 "data: unfinished");
+    str text =
+        S(": hello\n\nid: 7\ndata: {\"a\":\ndata: 1}\n\nevent: bye\r\ndata:x\r\n\r\nid\ndata\n\n"
+          "data: unfinished");
 
     for (size_t cut = 0; cut <= text.n; cut++) {
         struct taken t = {.text = BUF(TEXT_BYTES)};
@@ -211,15 +216,17 @@ TEST(monitor_shows_rates_between_two_readings)
     CLEANUP(buf_close) struct buf b = BUF(TEXT_BYTES);
     const struct terminal t = {.columns = 100};
     struct history h = {.count = 0};
-    struct figures before =
-        figures(cx, p, "chancery_ledger_entries 1000\nchancery_writer_batch_seconds_count 10\n"
-                       "chancery_writer_batch_seconds_sum 1\nchancery_http_requests_total{status=\"500\"} 0\n",
-                0);
-    struct figures now =
-        figures(cx, p, "chancery_ledger_entries 5000\nchancery_writer_batch_seconds_count 20\n"
-                       "chancery_writer_batch_seconds_sum 1.05\nchancery_http_requests_total{status=\"500\"} 8\n"
-                       "chancery_ledger_cache_hits_total 3\nchancery_ledger_cache_misses_total 1\n",
-                INT64_C(2000000000));
+    struct figures before = figures(
+        cx, p,
+        "chancery_ledger_entries 1000\nchancery_writer_batch_seconds_count 10\n"
+        "chancery_writer_batch_seconds_sum 1\nchancery_http_requests_total{status=\"500\"} 0\n",
+        0);
+    struct figures now = figures(
+        cx, p,
+        "chancery_ledger_entries 5000\nchancery_writer_batch_seconds_count 20\n"
+        "chancery_writer_batch_seconds_sum 1.05\nchancery_http_requests_total{status=\"500\"} 8\n"
+        "chancery_ledger_cache_hits_total 3\nchancery_ledger_cache_misses_total 1\n",
+        INT64_C(2000000000));
 
     history_add(&h, &before, &now);
     monitor_put(&b, &t, &before, &now, &h, S("http://x"));

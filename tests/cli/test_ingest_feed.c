@@ -1,6 +1,6 @@
 /* test_ingest_feed.c - files become batches: nothing is lost, every line can be traced back. */
-#include "cli/ingest_feed.h"
 #include "base/fs.h"
+#include "cli/ingest_feed.h"
 #include "test.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,11 +74,12 @@ TEST(feed_passes_lines_through_in_order)
 {
     str text = numbered_lines(cx, 5000, "");
     const char *a = write_file(cx, dir, "a.ndjson", text);
-    const char *b = write_file(cx, dir, "b.ndjson", S("\xEF\xBB\xBF{\"last\":1}\r\n\n{\"last\":2}\n"));
+    const char *b =
+        write_file(cx, dir, "b.ndjson", S("\xEF\xBB\xBF{\"last\":1}\r\n\n{\"last\":2}\n"));
 
     for (size_t batch = 64; batch < 1 << 20; batch *= 7) {
-        struct feed_options o = {.files = list(cx, a, b), .batch_bytes = batch,
-                                 .format = format_find(S("ndjson"))};
+        struct feed_options o = {
+            .files = list(cx, a, b), .batch_bytes = batch, .format = format_find(S("ndjson"))};
         size_t file = 9;
         uint64_t line = 0;
         struct all all = read_all(cx, &o, 4321, &file, &line);
@@ -110,8 +111,8 @@ TEST(feed_skips_a_line_that_is_too_long)
     b.n += 20 << 20;
     buf_put(&b, S("\"\n{\"n\":3}\n"));
     const char *path = write_file(cx, dir, "long.ndjson", buf_str(&b));
-    struct feed_options o = {.files = list(cx, path, NULL), .batch_bytes = 1 << 20,
-                             .format = format_find(S("ndjson"))};
+    struct feed_options o = {
+        .files = list(cx, path, NULL), .batch_bytes = 1 << 20, .format = format_find(S("ndjson"))};
     size_t file = 9;
     uint64_t line = 0;
     struct all all = read_all(cx, &o, 2, &file, &line);
@@ -131,8 +132,8 @@ TEST(feed_skips_a_line_that_is_too_long)
 /* Records of a format: rejected ones and those of several lines do not shift the others. */
 TEST(feed_traces_converted_records_to_their_lines)
 {
-    const char *path = write_file(cx, dir, "x.csv",
-                                  S("type,subject\na,s1\n\"b\",\"two\nlines\"\nbad,too,many\nc,s3\n"));
+    const char *path = write_file(
+        cx, dir, "x.csv", S("type,subject\na,s1\n\"b\",\"two\nlines\"\nbad,too,many\nc,s3\n"));
     struct feed_options o = {
         .files = list(cx, path, NULL),
         .batch_bytes = 100,
@@ -154,9 +155,9 @@ TEST(feed_traces_converted_records_to_their_lines)
 
 /* gzip of "{\"n\":1}\n{\"n\":2}\n" */
 static const unsigned char packed[] = {
-    0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xab, 0x56, 0xca, 0x53, 0xb2,
-    0x32, 0xac, 0xe5, 0xaa, 0x06, 0xd1, 0x46, 0xb5, 0x5c, 0x00, 0x45, 0xc6, 0x98, 0xbe, 0x10,
-    0x00, 0x00, 0x00,
+    0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xab,
+    0x56, 0xca, 0x53, 0xb2, 0x32, 0xac, 0xe5, 0xaa, 0x06, 0xd1, 0x46,
+    0xb5, 0x5c, 0x00, 0x45, 0xc6, 0x98, 0xbe, 0x10, 0x00, 0x00, 0x00,
 };
 
 TEST(feed_unpacks_and_tells_damage)

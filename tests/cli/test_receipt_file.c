@@ -1,6 +1,6 @@
 /* test_receipt_file.c - the forms in which people hold proofs and entries. */
-#include "cli/receipt_file.h"
 #include "base/encode.h"
+#include "cli/receipt_file.h"
 #include "test.h"
 
 #define LEAF "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d"
