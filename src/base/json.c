@@ -194,7 +194,8 @@ static bool has_duplicate(struct json_parser *p, struct json object, str *out)
             return duplicate_by_order(p, object, n + 1, out);
         }
         uint64_t word = 0;
-        memcpy(&word, it.key.p, size_min(it.key.n, sizeof word));
+        if (it.key.n)
+            memcpy(&word, it.key.p, size_min(it.key.n, sizeof word));
         word += (uint64_t)it.key.n << 57;
         for (size_t i = 0; i < n; i++) {
             if (seen[i] == word && str_eq(keys[i], it.key)) {

@@ -67,8 +67,8 @@ static void open_writer(struct ctx *cx, struct house *house)
     struct writer_options options = {
         .ledger = house->app.ledger,
         .events = kinds,
-        .queue_bytes_max = 1 << 24,
-        .batch_bytes_max = 1 << 22,
+        .queue_bytes_max = 1 << 25,
+        .batch_bytes_max = 1 << 24,
         .fatal = must_not_fail,
     };
 
@@ -193,7 +193,7 @@ static uint64_t send(struct ctx *cx, struct house *house)
 
 void house_fill(struct ctx *cx, struct house *house, size_t count)
 {
-    enum { STEP = 4000 };
+    enum { STEP = 20000 }; /* more at once than streams follow entry by entry */
 
     while (count) {
         struct arena_mark mark = arena_mark(cx->mem);
