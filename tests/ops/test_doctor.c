@@ -251,6 +251,19 @@ TEST(doctor_opens_ledger_vault_and_view)
     check_finds(cx, w, "ledger", DOCTOR_FAIL, "tree-0");
 }
 
+/* The vault opens, but what it holds signs another log than the one that is published. */
+TEST(doctor_compares_the_vault_with_the_published_key)
+{
+    struct ward *w = ward_new(cx, dir);
+    struct config other = w->config;
+    str vkey;
+
+    other.data_dir = str_from(test_path(cx, dir, "other"));
+    CHECK_OK(app_init(cx, &other, S("log.example.org/test"), &vkey));
+    write_data(cx, w, "log.vkey", vkey);
+    check_finds(cx, w, "vault", DOCTOR_FAIL, "log.vkey is not the public half");
+}
+
 /* A view that was folded from a longer ledger, which then lost its end. */
 TEST(doctor_notices_a_view_that_is_ahead)
 {
