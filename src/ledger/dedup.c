@@ -137,12 +137,20 @@ static uint64_t slot_of(uint32_t tag, uint64_t index)
     return (uint64_t)tag << 32 | (uint32_t)index;
 }
 
-/* Into the first place on its way that is free or whose slot left the window before `last`. */
+/* Of an append that failed: no entry of this tag can have a later index than the newest. */
+static bool slot_never_was(uint64_t slot, uint32_t tag, uint64_t newest)
+{
+    return slot_tag(slot) == tag && slot_age(slot, newest) >= AGE_UNKNOWN;
+}
+
+/* Into the first place on its way that is free, whose slot left the window before `last`, or never
+ * was. */
 static void shard_put(struct shard *s, uint64_t slot, uint64_t last, uint64_t ids_max)
 {
     uint32_t mask = shard_slots(s) - 1, i = home_of(s, slot_tag(slot));
 
-    while (s->slots[i] && !slot_left(s->slots[i], last + 1, ids_max))
+    while (s->slots[i] && !slot_left(s->slots[i], last + 1, ids_max) &&
+           !slot_never_was(s->slots[i], slot_tag(slot), last))
         i = (i + 1) & mask;
     s->used += s->slots[i] == 0;
     s->slots[i] = slot;

@@ -10,6 +10,7 @@
 #include "ledger/checkpoint_file.h"
 #include "ledger/dedup.h"
 #include "ledger/ledger.h"
+#include "ledger/ledger_folder.h"
 #include "ledger/segment_file.h"
 #include <stdatomic.h>
 
@@ -84,8 +85,19 @@ err segment_open_sealed(struct ctx *cx, struct ledger *l, uint64_t number,
                         struct segment_data **out);
 void segment_data_close(struct ledger *l, struct segment_data *s);
 
-/* ledger_recover.c */
-err ledger_recover(struct ctx *cx, struct ledger *l);
+/* ---- opening: first what the files say, then what must be changed in them ---- */
+struct recovery {
+    struct ledger *l;
+    struct folder folder;
+    bool signed_root_known;
+    struct hash
+        signed_root; /* of the entries that the newest checkpoint covers, as they lie there */
+};
+
+/* ledger_recover.c: changes nothing.  CORRUPT. */
+err ledger_recover(struct ctx *cx, struct recovery *r);
+/* ledger_mend.c: only for one who may write. */
+err ledger_mend(struct ctx *cx, struct recovery *r);
 
 /* ledger_read.c */
 struct segment_data *segment_ref(struct ledger *l, uint64_t number); /* NULL beyond the last */

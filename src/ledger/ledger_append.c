@@ -105,7 +105,7 @@ static bool is_same_planned(struct append *a, uint64_t index, const struct entry
 static bool is_duplicate(struct append *a, const struct entry_batch *b, const struct entry_meta *m,
                          struct ledger_receipt *out)
 {
-    uint64_t candidates[4];
+    uint64_t candidates[16];
 
     if (!a->l->dedup || !m->id_hash)
         return false;
@@ -159,6 +159,16 @@ static err plan_entry(struct append *a, struct entry_batch *b, size_t i)
     return ERR_OK;
 }
 
+/* The index must follow from the bytes alone, at any time.  An opaque entry carries no stamp, so it
+ * is indexed with that of the entry before it, as it will be when it is read back. */
+static void settle_recorded(struct append *a, struct entry_meta *m)
+{
+    if (m->id_hash)
+        a->recorded_us = m->recorded_us;
+    else
+        m->recorded_us = m->time_us = a->recorded_us;
+}
+
 static err plan_batch(struct append *a, struct entry_batch *b, struct ledger_receipt *receipts)
 {
     enum { AHEAD = 8 };
@@ -177,10 +187,10 @@ static err plan_batch(struct append *a, struct entry_batch *b, struct ledger_rec
         if (is_duplicate(a, b, m, &receipt)) {
             b->duplicates++;
         } else {
-            a->recorded_us = m->recorded_us;
             receipt = (struct ledger_receipt){a->next, m->leaf, m->recorded_us, false};
             if (a->l->dedup && m->id_hash)
                 dedup_add(a->l->dedup, m->id_hash, a->next);
+            settle_recorded(a, m);
             TRY(plan_entry(a, b, i));
             b->stored++;
         }
@@ -386,7 +396,7 @@ static err wait_for_sealer(struct ctx *cx, struct ledger *l)
     while (l->size / SEGMENT_ENTRIES - l->sealed_count > l->options.unsealed_max &&
            !l->sealer_failed && !l->poisoned)
         pthread_cond_wait(&l->sealed, &l->state_lock);
-    if (l->sealer_failed)
+    if (l->sealer_failed && l->size / SEGMENT_ENTRIES - l->sealed_count > l->options.unsealed_max)
         return fail(cx, ERR_NO_SPACE,
                     "segments cannot be sealed; the log takes no more until they can");
     return ERR_OK;
@@ -400,8 +410,11 @@ static err ensure_open_segment(struct ctx *cx, struct ledger *l)
     if (last->count < SEGMENT_ENTRIES)
         return ERR_OK;
     TRY(segment_create(cx, l, last->number + 1, &s));
-    TRY(fs_sync_dir(cx, l->options.fs, l->dir));
-    return segments_push(cx, l, s);
+    err e = fs_sync_dir(cx, l->options.fs, l->dir);
+    if (e == ERR_OK)
+        return segments_push(cx, l, s);
+    segment_data_close(l, s);
+    return e;
 }
 
 err ledger_append(struct ctx *cx, struct ledger *l, struct entry_batch *const *batches,

@@ -31,8 +31,10 @@ err checkpoint_make(struct ctx *cx, struct ledger *l)
                            now > after ? now : after, &r);
     checkpoint_record_put(&r, bytes);
     TRY(fs_pwrite(cx, l->options.fs, l->checkpoints, bytes, sizeof bytes,
-                  count * CHECKPOINT_RECORD_BYTES));
-    TRY(fs_sync(cx, l->options.fs, l->checkpoints));
+                  count * CHECKPOINT_RECORD_BYTES)); /* the next one is written over it */
+    err e = fs_sync(cx, l->options.fs, l->checkpoints);
+    if (e != ERR_OK)
+        return poison(cx, l, e);
 
     LOCK(held, &l->state_lock);
     l->last_signed = r;
@@ -68,8 +70,8 @@ void *checkpointer_run(void *ledger)
     int64_t last_ns = 0;
 
     while (wait_until_due(l, last_ns)) {
-        if (!l->poisoned && checkpoint_make(cx, l) != ERR_OK)
-            err_ignore(poison(cx, l, cx->code));
+        if (!l->poisoned)
+            err_ignore(checkpoint_make(cx, l)); /* a full disk passes: it is tried again */
         last_ns = clock_mono_ns();
         ctx_reset(cx);
     }
@@ -98,6 +100,8 @@ err ledger_checkpoint(struct ctx *cx, struct ledger *l, uint64_t size_min, str *
     }
     r = l->last_signed;
     pthread_mutex_unlock(&l->state_lock);
+    if (!good)
+        TRY(check_poison(cx, l));
     if (!good)
         return fail(cx, ERR_TIMEOUT, "no checkpoint covers %llu entries yet",
                     (unsigned long long)size_min);

@@ -1,6 +1,7 @@
 /* ledger_open.c - opening and closing the log and its segments. */
 #include "base/clock.h"
 #include "ledger/engine.h"
+#include <stdio.h>
 #include <stdlib.h>
 
 const char *segment_path(struct arena *a, const struct ledger *l, uint64_t number, const char *kind)
@@ -132,26 +133,66 @@ err segment_open_sealed(struct ctx *cx, struct ledger *l, uint64_t number,
     return ERR_OK;
 }
 
-static err open_files(struct ctx *cx, struct ledger *l)
+/* A new folder is durable when the one above it is synced. */
+static err sync_parent(struct ctx *cx, struct ledger *l)
 {
     SCRATCH(tmp, cx);
-    struct fs fs = l->options.fs;
-    unsigned flags = l->options.signer ? FS_WRITE | FS_CREATE : FS_READ;
+    const char *slash = strrchr(l->dir, '/');
+    str parent = slash ? (str){l->dir, (size_t)(slash - l->dir)} : S(".");
 
-    TRY(fs_mkdir(cx, fs, l->dir));
-    TRY(fs_open(cx, fs, arena_printf(tmp.mem, "%s/lock", l->dir).p, FS_WRITE | FS_CREATE,
-                &l->lock));
-    if (fs_lock(cx, fs, l->lock) != ERR_OK)
-        return fail(cx, ERR_LOCKED, "%s is in use by another process", l->dir);
-    for (unsigned level = 0; level < TREE_FILES; level++) {
-        const char *path = arena_printf(tmp.mem, "%s/tree-%u", l->dir, level).p;
-        err e = fs_open(cx, fs, path, flags, &l->tree[level]);
-        if (e == ERR_NOT_FOUND && level > 2)
-            continue; /* a reader of a small log: the file is not there yet */
-        TRY(e);
+    return fs_sync_dir(cx, l->options.fs, parent.n ? arena_z(tmp.mem, parent) : "/");
+}
+
+/* A reader of a folder that was copied without the file goes without the lock. */
+static err take_lock(struct ctx *cx, struct ledger *l)
+{
+    SCRATCH(tmp, cx);
+    const char *path = arena_printf(tmp.mem, "%s/lock", l->dir).p;
+    err e = fs_open(cx, l->options.fs, path, l->options.signer ? FS_WRITE | FS_CREATE : FS_READ,
+                    &l->lock);
+
+    if (e == ERR_NOT_FOUND && !l->options.signer) {
+        ctx_clear_error(cx);
+        return ERR_OK;
     }
-    TRY(fs_open(cx, fs, arena_printf(tmp.mem, "%s/checkpoints", l->dir).p, flags, &l->checkpoints));
-    return l->options.signer ? fs_sync_dir(cx, fs, l->dir) : ERR_OK;
+    TRY(e);
+    e = fs_lock(cx, l->options.fs, l->lock);
+    return e == ERR_LOCKED ? fail(cx, e, "%s is in use by another process", l->dir) : e;
+}
+
+/* In a log that has segments these files have been made before the first of them. */
+static err open_one(struct ctx *cx, struct ledger *l, const char *name, bool is_new, fs_file *out)
+{
+    SCRATCH(tmp, cx);
+    unsigned flags = l->options.signer ? FS_WRITE : FS_READ;
+    err e = fs_open(cx, l->options.fs, arena_printf(tmp.mem, "%s/%s", l->dir, name).p,
+                    flags | (is_new && l->options.signer ? FS_CREATE : 0), out);
+
+    return e == ERR_NOT_FOUND ? fail(cx, is_new ? e : ERR_CORRUPT, "%s/%s is missing", l->dir, name)
+                              : e;
+}
+
+static err open_files(struct ctx *cx, struct ledger *l, struct folder *out)
+{
+    struct fs fs = l->options.fs;
+    char name[16];
+
+    if (l->options.signer)
+        TRY(fs_mkdir(cx, fs, l->dir));
+    TRY(take_lock(cx, l));
+    TRY(folder_read(cx, fs, l->dir, out));
+    bool is_new = folder_segments_end(out, S("raw")) + folder_segments_end(out, S("seg")) == 0 &&
+                  !folder_has(out, S("pruned"));
+    for (unsigned level = 0; level < TREE_FILES; level++) {
+        snprintf(name, sizeof name, "tree-%u", level);
+        TRY(open_one(cx, l, name, is_new, &l->tree[level]));
+    }
+    TRY(open_one(cx, l, "checkpoints", is_new, &l->checkpoints));
+    if (!l->options.signer)
+        return ERR_OK;
+    if (is_new)
+        TRY(sync_parent(cx, l));
+    return fs_sync_dir(cx, fs, l->dir); /* whatever names are seen are durable from here on */
 }
 
 static struct ledger *ledger_new(const struct ledger_options *options)
@@ -217,10 +258,13 @@ void ledger_close(struct ledger *l)
 err ledger_open(struct ctx *cx, const struct ledger_options *options, struct ledger **out)
 {
     struct ledger *l = ledger_new(options);
-    err e = open_files(cx, l);
+    struct recovery r = {.l = l};
+    err e = open_files(cx, l, &r.folder);
 
     if (e == ERR_OK)
-        e = ledger_recover(cx, l);
+        e = ledger_recover(cx, &r);
+    if (e == ERR_OK && options->signer)
+        e = ledger_mend(cx, &r);
     if (e != ERR_OK) {
         ledger_close(l);
         return e;

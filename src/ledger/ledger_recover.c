@@ -1,43 +1,75 @@
-/* ledger_recover.c - what the files say the log is, after any kind of end.
+/* ledger_recover.c - what the files say the log is, after any kind of end.  Nothing is changed here
+ * (ledger_mend.c does that), so a folder that is refused is left as it was found.
  *
- * 1. Sealed segments 0..k-1 (or pruned ones) are taken as they are; their heads name the root that
+ * 1. The newest checkpoint tells how many entries must be there, and with which root.
+ * 2. Sealed segments 0..k-1 (or pruned ones) are taken as they are; their heads name the root that
  *    tree-2 must hold, so a foreign or stale file is noticed without reading entries.
- * 2. Raw segments k.. follow.  All but the last are full.  The last is walked frame by frame
- *    and every entry compared with its leaf hash in tree-0; the first that does not match, or is
- * torn, ends the log: what lies behind it was never acknowledged, because an acknowledged batch has
+ * 3. Raw segments k.. follow.  All but the last are full.  The last is walked frame by frame and
+ *    every entry compared with its leaf hash in tree-0; the first that does not match, or is torn,
+ *    ends the log: what lies behind it was never acknowledged, because an acknowledged batch has
  *    both its bytes and its hashes synced.
- * 3. The upper levels of the tree are computed again from there.
- * 4. The newest checkpoint must lie within the recovered size and have its root; else acknowledged
- *    entries are missing or wrong and the log is not opened. */
+ * 4. The log so found must hold the checkpoint's entries with the checkpoint's root; else
+ *    acknowledged entries are missing or wrong and the log is not opened. */
 #include "base/clock.h"
 #include "ledger/engine.h"
+#include <stdio.h>
 #include <stdlib.h>
 
-enum { LOAD_STEP = 4096 };
+/* ---- the newest checkpoint ---- */
 
-/* ---- which segments are there ---- */
-
-static bool has_file(struct ctx *cx, const struct ledger *l, uint64_t number, const char *kind)
+/* A record that was being written when the machine died lacks its end.  One that is whole and does
+ * not fit its checksum has been seen by others, and was changed since. */
+static bool is_torn(const char record[CHECKPOINT_RECORD_BYTES])
 {
-    SCRATCH(tmp, cx);
+    static const char zeros[8];
 
-    return fs_exists(l->options.fs, segment_path(tmp.mem, l, number, kind));
+    return memcmp(record + CHECKPOINT_RECORD_BYTES - sizeof zeros, zeros, sizeof zeros) == 0;
 }
 
-/* "<first kept segment>\n"; absent: nothing was ever pruned. */
-static err read_pruned(struct ctx *cx, struct ledger *l, uint64_t *out)
+static err read_record(struct ctx *cx, struct ledger *l, uint64_t i, bool *out_torn)
 {
-    const char *path = arena_printf(cx->mem, "%s/pruned", l->dir).p;
+    char record[CHECKPOINT_RECORD_BYTES];
+    uint64_t at = i * CHECKPOINT_RECORD_BYTES;
+
+    TRY(fs_pread_exact(cx, l->options.fs, l->checkpoints, record, sizeof record, at,
+                       "checkpoints"));
+    *out_torn = is_torn(record);
+    if (checkpoint_record_get(record, &l->last_signed))
+        return ERR_OK;
+    return fail(cx, ERR_CORRUPT, "%s/checkpoints: byte %llu: the record is damaged", l->dir,
+                (unsigned long long)at);
+}
+
+static err load_checkpoints(struct ctx *cx, struct ledger *l)
+{
+    uint64_t bytes;
+    bool torn = false;
+
+    TRY(fs_size(cx, l->options.fs, l->checkpoints, &bytes));
+    uint64_t count = bytes / CHECKPOINT_RECORD_BYTES;
+    err e = count ? read_record(cx, l, count - 1, &torn) : ERR_OK;
+    if (e == ERR_CORRUPT && torn) {
+        ctx_clear_error(cx);
+        count--;
+        e = count ? read_record(cx, l, count - 1, &torn) : ERR_OK;
+    }
+    l->checkpoint_count = count;
+    return e;
+}
+
+/* ---- sealed segments ---- */
+
+/* "<first kept segment>\n"; absent: nothing was ever pruned. */
+static err read_pruned(struct ctx *cx, const struct recovery *r, uint64_t *out)
+{
+    const char *path = arena_printf(cx->mem, "%s/pruned", r->l->dir).p;
     str text;
-    err e = fs_read_all(cx, l->options.fs, path, 64, &text);
 
     *out = 0;
-    if (e == ERR_NOT_FOUND) {
-        ctx_clear_error(cx);
+    if (!folder_has(&r->folder, S("pruned")))
         return ERR_OK;
-    }
-    TRY(e);
-    if (!str_to_u64(str_trim(text), out))
+    TRY(fs_read_all(cx, r->l->options.fs, path, 64, &text));
+    if (!str_ends(text, S("\n")) || !str_to_u64(str_slice(text, 0, text.n - 1), out))
         return fail(cx, ERR_CORRUPT, "%s: byte 0: no segment number", path);
     return ERR_OK;
 }
@@ -56,29 +88,38 @@ static err check_segment_root(struct ctx *cx, struct ledger *l, const struct seg
     return ERR_OK;
 }
 
-/* A crash between the last rename and the removal of the raw file leaves both. */
-static err drop_raw(struct ctx *cx, struct ledger *l, uint64_t number)
+static err missing(struct ctx *cx, const struct ledger *l, uint64_t number, const char *kind)
 {
     SCRATCH(tmp, cx);
 
-    if (!l->options.signer || !has_file(cx, l, number, "raw"))
-        return ERR_OK;
-    return fs_unlink(cx, l->options.fs, segment_path(tmp.mem, l, number, "raw"));
+    return fail(cx, ERR_CORRUPT, "%s is missing", segment_path(tmp.mem, l, number, kind));
 }
 
-static err open_sealed_segments(struct ctx *cx, struct ledger *l)
+/* One of the two renames was lost; the raw file is still the segment. */
+static bool is_half_sealed(const struct recovery *r, uint64_t number)
 {
-    uint64_t pruned, number = 0;
+    return folder_has_segment(&r->folder, number, S("raw")) &&
+           !(folder_has_segment(&r->folder, number, S("seg")) &&
+             folder_has_segment(&r->folder, number, S("idx")));
+}
+
+static err open_sealed_segments(struct ctx *cx, struct recovery *r)
+{
+    uint64_t pruned, number = 0, end = folder_segments_end(&r->folder, S("seg"));
+    struct ledger *l = r->l;
     struct segment_data *s;
 
-    TRY(read_pruned(cx, l, &pruned));
+    TRY(read_pruned(cx, r, &pruned));
     for (; number < pruned; number++)
         TRY(segments_push(cx, l, segment_data_new(number, SEGMENT_PRUNED)));
-    for (; has_file(cx, l, number, "seg"); number++) {
+    for (; number < end && !is_half_sealed(r, number); number++) {
+        if (!folder_has_segment(&r->folder, number, S("seg")))
+            return missing(cx, l, number, "seg");
+        if (!folder_has_segment(&r->folder, number, S("idx")))
+            return missing(cx, l, number, "idx");
         TRY(segment_open_sealed(cx, l, number, &s));
         TRY(segments_push(cx, l, s));
         TRY(check_segment_root(cx, l, s));
-        TRY(drop_raw(cx, l, number));
     }
     l->sealed_count = number;
     l->pruned_count = pruned;
@@ -89,10 +130,10 @@ static err open_sealed_segments(struct ctx *cx, struct ledger *l)
 
 /* Reads a raw segment's entries into its index; stops at the first that does not hold. */
 struct raw_scan {
+    struct recovery *recovery;
     struct ledger *l;
     struct segment_data *s;
     str rest;
-    uint64_t leaf_bytes; /* in tree-0 from the segment's first leaf on */
     struct json_parser *parser;
     struct entry_batch batch;
     struct hash leaves[BUNDLE_ENTRIES];
@@ -133,6 +174,22 @@ static err scan_bundle(struct ctx *cx, struct raw_scan *k, size_t *out_n)
     return ERR_OK;
 }
 
+/* Join leaves to the tree, stopping on the way at the size of the newest checkpoint. */
+static void join_leaves(struct recovery *r, const struct hash *leaves, size_t n)
+{
+    struct tree_frontier *f = &r->l->frontier;
+    uint64_t to_signed = r->l->last_signed.size - f->size;
+
+    if (!r->signed_root_known && r->l->last_signed.size >= f->size && to_signed <= n) {
+        frontier_append(f, leaves, (size_t)to_signed, NULL);
+        frontier_root(f, &r->signed_root);
+        r->signed_root_known = true;
+        leaves += to_signed;
+        n -= (size_t)to_signed;
+    }
+    frontier_append(f, leaves, n, NULL);
+}
+
 static err scan_raw(struct ctx *cx, struct raw_scan *k, str frames)
 {
     struct segment_data *s = k->s;
@@ -148,7 +205,7 @@ static err scan_raw(struct ctx *cx, struct raw_scan *k, str frames)
         for (size_t i = 0; k->l->dedup && i < n; i++)
             dedup_add(k->l->dedup, k->batch.meta[i].id_hash,
                       s->number * SEGMENT_ENTRIES + s->count + i);
-        frontier_append(&k->l->frontier, k->leaves, n, NULL);
+        join_leaves(k->recovery, k->leaves, n);
         s->count += (uint32_t)n;
         s->bundle_at[(s->count + BUNDLE_ENTRIES - 1) / BUNDLE_ENTRIES] =
             (uint64_t)(k->rest.p - frames.p);
@@ -157,134 +214,63 @@ static err scan_raw(struct ctx *cx, struct raw_scan *k, str frames)
     return ERR_OK;
 }
 
-static err load_raw(struct ctx *cx, struct ledger *l, struct segment_data *s)
+static err load_raw(struct ctx *cx, struct recovery *r, struct segment_data *s)
 {
-    CLEANUP(raw_scan_close) struct raw_scan k = {.l = l, .s = s, .parser = json_parser_open()};
+    CLEANUP(raw_scan_close)
+    struct raw_scan k = {.recovery = r, .l = r->l, .s = s, .parser = json_parser_open()};
     str frames;
 
     entry_batch_init(&k.batch, BUNDLE_ENTRIES * (ENTRY_BYTES_MAX + 2));
-    TRY(fs_map(cx, l->options.fs, s->raw, &frames));
+    TRY(fs_map(cx, r->l->options.fs, s->raw, &frames));
     err e = scan_raw(cx, &k, frames);
-    fs_unmap(l->options.fs, frames);
+    fs_unmap(r->l->options.fs, frames);
     return e;
 }
 
-static err open_raw(struct ctx *cx, struct ledger *l, uint64_t number, struct segment_data **out)
+static err open_raw(struct ctx *cx, struct recovery *r, uint64_t number, struct segment_data **out)
 {
     SCRATCH(tmp, cx);
     struct segment_data *s = segment_data_new(number, SEGMENT_GROWING);
-    err e = fs_open(cx, l->options.fs, segment_path(tmp.mem, l, number, "raw"),
-                    l->options.signer ? FS_WRITE : FS_READ, &s->raw);
+    err e = fs_open(cx, r->l->options.fs, segment_path(tmp.mem, r->l, number, "raw"),
+                    r->l->options.signer ? FS_WRITE : FS_READ, &s->raw);
 
     s->builder = index_builder_open();
     if (e == ERR_OK)
-        e = load_raw(cx, l, s);
+        e = load_raw(cx, r, s);
     if (e != ERR_OK) {
-        segment_data_close(l, s);
+        segment_data_close(r->l, s);
         return e;
     }
     *out = s;
     return ERR_OK;
 }
 
-/* Cut a raw file behind its last good entry. */
-static err cut_raw(struct ctx *cx, struct ledger *l, const struct segment_data *s)
+/* Up to the first that is not full; what lies behind was made ahead of a batch that was never
+ * finished. */
+static err open_raw_segments(struct ctx *cx, struct recovery *r)
 {
-    uint64_t size;
-
-    TRY(fs_size(cx, l->options.fs, s->raw, &size));
-    if (size == s->raw_bytes || !l->options.signer)
-        return ERR_OK;
-    TRY(fs_truncate(cx, l->options.fs, s->raw, s->raw_bytes));
-    return fs_sync(cx, l->options.fs, s->raw);
-}
-
-static err open_raw_segments(struct ctx *cx, struct ledger *l)
-{
-    uint64_t number = l->sealed_count;
+    struct ledger *l = r->l;
     struct segment_data *s;
-    bool ended = false;
+    bool full = true;
 
-    for (; has_file(cx, l, number, "raw"); number++) {
-        if (ended) { /* made ahead of a batch that was never finished */
-            SCRATCH(tmp, cx);
-            if (l->options.signer)
-                TRY(fs_unlink(cx, l->options.fs, segment_path(tmp.mem, l, number, "raw")));
-            continue;
-        }
-        TRY(open_raw(cx, l, number, &s));
+    join_leaves(r, NULL, 0); /* the checkpoint may be of all that is sealed */
+    for (uint64_t n = l->sealed_count; full && folder_has_segment(&r->folder, n, S("raw")); n++) {
+        TRY(open_raw(cx, r, n, &s));
         TRY(segments_push(cx, l, s));
-        TRY(cut_raw(cx, l, s));
-        ended = s->count < SEGMENT_ENTRIES;
+        full = s->count == SEGMENT_ENTRIES;
     }
-    if (ended || !l->options.signer)
-        return ERR_OK;
-    TRY(segment_create(cx, l, l->segment_count, &s));
-    return segments_push(cx, l, s);
-}
-
-/* ---- the tree ---- */
-
-/* Tree files hold exactly what the size says; upper levels of the unsealed part are written anew.
- */
-static err cut_tree(struct ctx *cx, struct ledger *l)
-{
-    uint64_t width = l->size;
-
-    for (unsigned level = 0; level < TREE_FILES && l->options.signer; level++, width /= 256) {
-        uint64_t bytes;
-        TRY(fs_size(cx, l->options.fs, l->tree[level], &bytes));
-        if (bytes > width * HASH_BYTES)
-            TRY(fs_truncate(cx, l->options.fs, l->tree[level], width * HASH_BYTES));
-    }
+    l->size = l->frontier.size;
     return ERR_OK;
 }
 
-struct upper_writer {
-    struct ctx *cx;
-    struct ledger *l;
-    err result;
-};
+/* ---- the tree of the sealed part ---- */
 
-static void write_upper(void *state, unsigned level, uint64_t index, const struct hash *hashes,
-                        size_t count)
-{
-    struct upper_writer *w = state;
-
-    if (w->result == ERR_OK && level < TREE_FILES)
-        w->result = fs_pwrite(w->cx, w->l->options.fs, w->l->tree[level], hashes,
-                              count * HASH_BYTES, index * HASH_BYTES);
-}
-
-/* Levels 1 and up over the leaves from the first unsealed segment on. */
-static err write_upper_levels(struct ctx *cx, struct ledger *l)
-{
-    struct upper_writer w = {cx, l, ERR_OK};
-    struct tree_sink sink = {write_upper, &w};
-    struct tree_frontier f;
-    uint64_t at = l->sealed_count * SEGMENT_ENTRIES;
-    SCRATCH(tmp, cx);
-    struct hash *leaves = arena_new(tmp.mem, struct hash, LOAD_STEP);
-
-    if (!l->options.signer)
-        return ERR_OK;
-    TRY(frontier_load(cx, ledger_tree(l), at, &f));
-    while (at < l->size) {
-        size_t n = (size_t)u64_min(LOAD_STEP, l->size - at);
-        TRY(fs_pread_exact(cx, l->options.fs, l->tree[0], leaves, n * HASH_BYTES, at * HASH_BYTES,
-                           "tree-0"));
-        frontier_append(&f, leaves, n, &sink);
-        TRY(w.result);
-        at += n;
-    }
-    return ERR_OK;
-}
-
+/* The rest is written anew. */
 static err check_tree_lengths(struct ctx *cx, struct ledger *l)
 {
     uint64_t width = l->sealed_count * SEGMENT_ENTRIES, bytes;
 
-    for (unsigned level = 0; level <= 2; level++, width /= 256) {
+    for (unsigned level = 0; level < TREE_FILES && width; level++, width /= TREE_TILE_WIDTH) {
         TRY(fs_size(cx, l->options.fs, l->tree[level], &bytes));
         if (bytes < width * HASH_BYTES)
             return fail(cx, ERR_CORRUPT,
@@ -320,11 +306,10 @@ static err load_fingerprints(struct ctx *cx, struct ledger *l)
 }
 
 /* The stamp of the last sealed entry, so that `recorded` goes on from there. */
-static void load_recorded(struct ctx *cx, struct ledger *l)
+static void load_recorded(struct ledger *l)
 {
     int64_t low, high;
 
-    (void)cx;
     if (l->sealed_count == 0 || l->segments[l->sealed_count - 1]->state != SEGMENT_SEALED)
         return;
     struct segment_index ix = {.reader = l->segments[l->sealed_count - 1]->reader};
@@ -332,68 +317,70 @@ static void load_recorded(struct ctx *cx, struct ledger *l)
         l->recorded_us = high;
 }
 
-/* ---- checkpoints ---- */
+/* ---- does it fit the newest checkpoint ---- */
 
-/* The last whole record; a torn one behind it was never seen by anyone and is cut off. */
-static err load_checkpoints(struct ctx *cx, struct ledger *l)
+/* Where the log ended before its time. */
+static str describe_end(struct ctx *cx, const struct ledger *l)
 {
-    char record[CHECKPOINT_RECORD_BYTES];
-    uint64_t bytes;
+    uint64_t number = l->size / SEGMENT_ENTRIES;
+    const char *path = segment_path(cx->mem, l, number, "raw");
 
-    TRY(fs_size(cx, l->options.fs, l->checkpoints, &bytes));
-    uint64_t count = bytes / CHECKPOINT_RECORD_BYTES;
-    if (count) {
-        TRY(fs_pread_exact(cx, l->options.fs, l->checkpoints, record, sizeof record,
-                           (count - 1) * CHECKPOINT_RECORD_BYTES, "checkpoints"));
-        if (!checkpoint_record_get(record, &l->last_signed)) {
-            if (--count) {
-                TRY(fs_pread_exact(cx, l->options.fs, l->checkpoints, record, sizeof record,
-                                   (count - 1) * CHECKPOINT_RECORD_BYTES, "checkpoints"));
-                if (!checkpoint_record_get(record, &l->last_signed))
-                    return fail(cx, ERR_CORRUPT, "%s/checkpoints: byte %llu: the record is damaged",
-                                l->dir,
-                                (unsigned long long)((count - 1) * CHECKPOINT_RECORD_BYTES));
-            }
-        }
-    }
-    if (bytes != count * CHECKPOINT_RECORD_BYTES && l->options.signer)
-        TRY(fs_truncate(cx, l->options.fs, l->checkpoints, count * CHECKPOINT_RECORD_BYTES));
-    l->checkpoint_count = count;
-    return ERR_OK;
+    if (number >= l->segment_count)
+        return arena_printf(cx->mem, "%s is missing", path);
+    return arena_printf(cx->mem,
+                        "%s: byte %llu: entry %llu is damaged or missing, or its hash at byte %llu "
+                        "of tree-0 is",
+                        path, (unsigned long long)l->segments[number]->raw_bytes,
+                        (unsigned long long)l->size, (unsigned long long)l->size * HASH_BYTES);
 }
 
-static err check_last_checkpoint(struct ctx *cx, struct ledger *l)
+static err check_last_checkpoint(struct ctx *cx, struct recovery *r)
 {
+    struct ledger *l = r->l;
     const struct checkpoint_record *last = &l->last_signed;
-    struct hash root;
 
     if (l->checkpoint_count == 0)
         return ERR_OK;
     if (last->size > l->size)
+        return fail(cx, ERR_CORRUPT, "%.*s, but a checkpoint was signed over %llu entries",
+                    STR_FMT(describe_end(cx, l)), (unsigned long long)last->size);
+    if (!r->signed_root_known)
+        TRY(tree_root(cx, ledger_tree(l), last->size, &r->signed_root));
+    if (!hash_eq(&r->signed_root, &last->root))
         return fail(cx, ERR_CORRUPT,
-                    "%s: a checkpoint was signed over %llu entries but only %llu are whole: "
-                    "acknowledged entries are missing or damaged from entry %llu on",
-                    l->dir, (unsigned long long)last->size, (unsigned long long)l->size,
-                    (unsigned long long)l->size);
-    TRY(tree_root(cx, ledger_tree(l), last->size, &root));
-    if (!hash_eq(&root, &last->root))
-        return fail(cx, ERR_CORRUPT,
-                    "%s: the tree of the first %llu entries is not the one that was signed", l->dir,
+                    "%s/checkpoints: byte %llu: the tree of the first %llu entries is not the one "
+                    "that was signed here",
+                    l->dir, (unsigned long long)(l->checkpoint_count - 1) * CHECKPOINT_RECORD_BYTES,
                     (unsigned long long)last->size);
     return ERR_OK;
 }
 
-err ledger_recover(struct ctx *cx, struct ledger *l)
+/* Whoever may not write relies on the upper levels as they are. */
+static err check_upper_levels(struct ctx *cx, struct ledger *l)
 {
-    TRY(open_sealed_segments(cx, l));
+    struct hash stored, own;
+
+    if (l->options.signer)
+        return ERR_OK;
+    frontier_root(&l->frontier, &own);
+    TRY(tree_root(cx, ledger_tree(l), l->size, &stored));
+    if (!hash_eq(&stored, &own))
+        return fail(cx, ERR_CORRUPT,
+                    "%s was not closed in order: the server must be started on it once", l->dir);
+    return ERR_OK;
+}
+
+err ledger_recover(struct ctx *cx, struct recovery *r)
+{
+    struct ledger *l = r->l;
+
+    TRY(load_checkpoints(cx, l));
+    TRY(open_sealed_segments(cx, r));
     TRY(check_tree_lengths(cx, l));
     TRY(frontier_load(cx, ledger_tree(l), l->sealed_count * SEGMENT_ENTRIES, &l->frontier));
-    load_recorded(cx, l);
+    load_recorded(l);
     TRY(load_fingerprints(cx, l));
-    TRY(open_raw_segments(cx, l));
-    l->size = l->frontier.size;
-    TRY(cut_tree(cx, l));
-    TRY(write_upper_levels(cx, l));
-    TRY(load_checkpoints(cx, l));
-    return check_last_checkpoint(cx, l);
+    TRY(open_raw_segments(cx, r));
+    TRY(check_last_checkpoint(cx, r));
+    return check_upper_levels(cx, l);
 }

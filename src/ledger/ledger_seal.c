@@ -47,8 +47,11 @@ static err put_in_place(struct ctx *cx, struct ledger *l, uint64_t number)
     SCRATCH(tmp, cx);
     struct fs fs = l->options.fs;
 
-    for (unsigned level = 0; level <= 2; level++)
-        TRY(fs_sync(cx, fs, l->tree[level]));
+    for (unsigned level = 0; level < TREE_FILES; level++) {
+        err e = fs_sync(cx, fs, l->tree[level]);
+        if (e != ERR_OK) /* a second sync would say that all is well */
+            return poison(cx, l, e);
+    }
     TRY(fs_rename(cx, fs, segment_path(tmp.mem, l, number, "idx.new"),
                   segment_path(tmp.mem, l, number, "idx")));
     TRY(fs_rename(cx, fs, segment_path(tmp.mem, l, number, "seg.new"),
@@ -73,7 +76,9 @@ static err seal(struct ctx *cx, struct ledger *l, uint64_t number)
     TRY(segment_open_sealed(cx, l, number, &sealed));
     segment_replace(l, sealed);
     l->sealed_count = number + 1;
-    return fs_unlink(cx, l->options.fs, segment_path(tmp.mem, l, number, "raw"));
+    /* If it cannot be removed now it will be at the next start. */
+    err_ignore(fs_unlink(cx, l->options.fs, segment_path(tmp.mem, l, number, "raw")));
+    return ERR_OK;
 }
 
 static bool wait_for_full(struct ledger *l, uint64_t *out_number)
@@ -103,8 +108,8 @@ void *sealer_run(void *ledger)
     struct ledger *l = ledger;
     uint64_t number;
 
-    setpriority(PRIO_PROCESS, (id_t)gettid(), SEALER_NICE);
     while (wait_for_full(l, &number)) {
+        setpriority(PRIO_PROCESS, (id_t)gettid(), SEALER_NICE);
         int64_t begun = clock_mono_ns();
         err e = l->poisoned ? ERR_IO : seal(cx, l, number);
         if (e == ERR_OK)
