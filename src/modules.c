@@ -1,5 +1,6 @@
 /* modules.c - the one table of modules: adding a domain = a folder and a row. */
 #include "access/access.h"
+#include "audit/audit.h"
 #include "audit/ingest.h"
 #include "http/metrics.h"
 #include "ledger/metrics.h"
@@ -14,6 +15,7 @@ const struct module modules[] = {
     {"ledger", .metrics = ledger_metrics},
     {"writer", .view_migrations = view_migrations, .metrics = writer_metrics},
     {"access", access_routes, access_events, access_view_migrations, access_jobs, access_metrics},
+    {"audit",  audit_routes, audit_events, NULL, NULL, audit_metrics},
     {"ingest", .routes = ingest_routes, .metrics = ingest_metrics},
     {"status", .routes = status_routes, .metrics = status_metrics},
     {0},

@@ -110,8 +110,8 @@ static err begin(struct ctx *cx, struct response *rs)
 static enum http_method method_of(const char *text)
 {
     static const char *const names[] = {
-        [HTTP_GET] = "GET",     [HTTP_HEAD] = "HEAD",     [HTTP_POST] = "POST",
-        [HTTP_PUT] = "PUT",     [HTTP_PATCH] = "PATCH",   [HTTP_DELETE] = "DELETE",
+        [HTTP_GET] = "GET",         [HTTP_HEAD] = "HEAD",   [HTTP_POST] = "POST",
+        [HTTP_PUT] = "PUT",         [HTTP_PATCH] = "PATCH", [HTTP_DELETE] = "DELETE",
         [HTTP_OPTIONS] = "OPTIONS",
     };
 
@@ -201,8 +201,7 @@ const struct reply *harness_send(struct harness *h, const char *method, const ch
     r->live = h->rs.sse != NULL;
     h->stream = h->rs.sse;
     r->body = h->rq.method == HTTP_HEAD ? S("") : response_body(h);
-    if (str_find(reply_header(r, "Content-Type"), S("json")) <
-        reply_header(r, "Content-Type").n)
+    if (str_find(reply_header(r, "Content-Type"), S("json")) < reply_header(r, "Content-Type").n)
         r->is_json = json_parse(h->cx, h->parser, r->body, &r->json) == ERR_OK;
     headers_clear(h);
     h->piece = 0;

@@ -17,11 +17,11 @@ struct reply {
     int status;
     const struct header *headers;
     size_t header_count;
-    str body;         /* of a streamed response: all that was written */
-    struct json json; /* when is_json */
-    bool is_json;     /* the body parses as JSON */
+    str body;               /* of a streamed response: all that was written */
+    struct json json;       /* when is_json */
+    bool is_json;           /* the body parses as JSON */
     bool streamed, cut_off; /* response_begin() was called; and the handler failed afterwards */
-    bool live;        /* an event stream: see harness_events() */
+    bool live;              /* an event stream: see harness_events() */
 };
 
 struct harness *harness_open(struct router *router); /* borrowed */

@@ -64,7 +64,7 @@ struct receipt {
 
 static const struct field receipt_fields[] = {
     FIELD(receipt, index, F_U64, .doc = "place of the event in the log"),
-    FIELD(receipt, leaf_hash, F_STR, .doc = "its leaf hash, base64"),
+    FIELD(receipt, leaf_hash, F_STR, .doc = "its leaf hash, hexadecimal"),
     FIELD_AS(receipt, recorded_us, "recorded", F_TIME, .doc = "when it was recorded"),
 };
 static const struct shape receipt_shape = SHAPE("Receipt", receipt, receipt_fields);
@@ -181,24 +181,29 @@ static const struct shape session_made_shape =
 static struct receipt receipt_of(struct ctx *cx, struct response *rs,
                                  const struct ledger_receipt *from)
 {
-    char *hash = arena_new(cx->mem, char, BASE64_BYTES(HASH_BYTES) + 1);
+    char *hash = arena_new(cx->mem, char, 2 * HASH_BYTES + 1);
 
-    base64_encode(from->leaf.bytes, HASH_BYTES, hash);
+    hex_encode(from->leaf.bytes, HASH_BYTES, hash);
     response_header(cx, rs, "Chancery-Index",
                     arena_printf(cx->mem, "%llu", (unsigned long long)from->index));
     return (struct receipt){from->index, str_from(hash), from->recorded_us};
 }
 
 /* A refusal that only the command could see (another's scopes) is an event like the others. */
-static err noted(const struct request *rq, err e)
+static err noted_as(const struct request *rq, enum refusal_kind kind, err e)
 {
     const struct access *a = rq->app->access;
 
     if (e == ERR_FORBIDDEN) {
-        const struct refusal f = access_refusal_of(a, rq, REFUSED_NO_PERMISSION);
+        const struct refusal f = access_refusal_of(a, rq, kind);
         refusal_note(a->refusals, &f);
     }
     return e;
+}
+
+static err noted(const struct request *rq, err e)
+{
+    return noted_as(rq, REFUSED_NO_PERMISSION, e);
 }
 
 static err user_answer(struct ctx *cx, struct response *rs, int status, const struct user *user,
@@ -440,7 +445,9 @@ static err user_password(struct ctx *cx, struct request *rq, struct response *rs
     struct user user;
 
     TRY(shape_read(cx, &password_request_shape, rq->body, &request));
-    TRY(noted(rq, access_user_password(cx, rq->app, &by, rq->arg[0], &request, &user, &receipt)));
+    bool own = access_is_own(&by, rq->arg[0]);
+    TRY(noted_as(rq, own ? REFUSED_CURRENT_PASSWORD : REFUSED_NO_PERMISSION,
+                 access_user_password(cx, rq->app, &by, rq->arg[0], &request, &user, &receipt)));
     return user_answer(cx, rs, 200, &user, &receipt);
 }
 

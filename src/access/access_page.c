@@ -134,7 +134,7 @@ err access_setup_form(struct ctx *cx, struct request *rq, struct response *rs)
 {
     struct access *a = rq->app->access;
     const struct refusal as = access_refusal_of(a, rq, REFUSED_SETUP_LINK);
-    struct setup_request request;
+    struct setup_request request = {0};
     struct ledger_receipt receipt;
     struct user user;
 

@@ -72,6 +72,7 @@ err access_user_put(struct ctx *cx, struct access *a, const struct caller *by,
                     struct ledger_receipt *out_receipt);
 /* Bring the registry up to date with the view. */
 err access_user_reload(struct ctx *cx, struct access *a, str name);
+bool access_is_own(const struct caller *by, str name); /* is the caller this user? */
 err access_find_user(struct ctx *cx, struct access *a, str name, struct user *out);
 /* Hash or compare behind the gate: BUSY. */
 err access_password_hash(struct ctx *cx, struct access *a, str password, str *out);

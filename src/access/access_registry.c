@@ -300,23 +300,23 @@ static enum identified identify_session(struct registry *r, struct arena *mem, s
 {
     struct hash hash;
 
-    if (!session_token_is_valid(bearer))
+    if (bearer.n != SESSION_TOKEN_BYTES)
         return IDENTIFIED_MALFORMED;
     token_hash(bearer, &hash);
     READING(r);
     struct record *e = find_session(&r->sessions, &hash);
     if (!e)
-        return IDENTIFIED_NOT;
+        return session_token_is_valid(bearer) ? IDENTIFIED_NOT : IDENTIFIED_MALFORMED;
     const struct record *user = find(&r->users, e->session.user);
+    if (!user || !user->user.permissions)
+        return IDENTIFIED_NOT;
     *out = (struct identity){
         .principal = concat(mem, S("user/"), e->session.user),
         .name = arena_str(mem, e->session.user),
         .session = arena_str(mem, e->id),
-        .permissions = user ? user->user.permissions : 0,
+        .permissions = user->user.permissions,
         .expires_us = e->session.expires_us,
     };
-    if (!out->permissions)
-        return IDENTIFIED_NOT;
     if (is_over(e, limits, now_us))
         return IDENTIFIED_EXPIRED;
     touch(e, now_us);

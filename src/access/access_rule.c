@@ -38,7 +38,7 @@ static size_t characters(str utf8)
 {
     size_t n = 0;
 
-    for (size_t i = 0; i < utf8.n; i++)
+    for (size_t i = 0; utf8.p && i < utf8.n; i++)
         n += ((unsigned char)utf8.p[i] & 0xc0) != 0x80;
     return n;
 }

@@ -143,7 +143,7 @@ err access_user_create(struct ctx *cx, struct app *app, const struct caller *by,
 
 /* ---- changing ---- */
 
-static bool is_own(const struct caller *by, str name)
+bool access_is_own(const struct caller *by, str name)
 {
     str principal = by->actor.principal;
 
@@ -183,7 +183,7 @@ static err check_current(struct ctx *cx, struct access *a, const struct user *u,
     bool right;
 
     TRY(access_password_verify(cx, a, u->credential, current, &right));
-    return right ? ERR_OK : fail(cx, ERR_FORBIDDEN, "the current password is wrong");
+    return right ? ERR_OK : refusal_fail(cx, REFUSED_CURRENT_PASSWORD, "");
 }
 
 err access_user_password(struct ctx *cx, struct app *app, const struct caller *by, str name,
@@ -191,7 +191,7 @@ err access_user_password(struct ctx *cx, struct app *app, const struct caller *b
                          struct ledger_receipt *out_receipt)
 {
     struct access *a = app->access;
-    struct user_change_args args = {.name = name, .own = is_own(by, name)};
+    struct user_change_args args = {.name = name, .own = access_is_own(by, name)};
     struct user before;
 
     if (!args.own && !(by->permissions & permission_bit(PERM_USERS_WRITE)))

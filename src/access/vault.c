@@ -96,28 +96,23 @@ static void key_name(const struct seal_key *key, char out[KEY_NAME_TEXT_SIZE])
     hex_encode(h.bytes, KEY_NAME_BYTES, out);
 }
 
-static err write_header(struct ctx *cx, struct store *store, const struct seal_key *key)
+static err write_header(struct ctx *cx, struct db *db, const struct seal_key *key)
 {
-    CLEANUP(store_rollback_cleanup) struct store *open = NULL;
     CLEANUP(row_end) struct row *row = NULL;
     char name[KEY_NAME_TEXT_SIZE];
 
-    TRY(store_begin(cx, store));
-    open = store;
-    TRY(db_run(cx, store_writer(store), &SECRET_ALL, NO_ARGS, &row));
+    TRY(db_run(cx, db, &SECRET_ALL, NO_ARGS, &row));
     if (row)
         return fail(cx, ERR_CONFLICT, "there is a vault already");
     key_name(key, name);
-    TRY(put(cx, store_writer(store), key, HEADER_KIND,
-            &(struct vault_item){str_from(name), HEADER_TEXT}));
-    open = NULL;
-    return store_commit(cx, store);
+    return put(cx, db, key, HEADER_KIND, &(struct vault_item){str_from(name), HEADER_TEXT});
 }
 
 err vault_create(struct ctx *cx, struct store *store, const struct seal_key *key)
 {
     TRY(store_migrate(cx, store, "vault", vault_migrations));
-    return write_header(cx, store, key);
+    TRY(store_begin(cx, store));
+    return store_end(cx, store, write_header(cx, store_writer(store), key));
 }
 
 static err check_header(struct ctx *cx, const struct vault *v)
@@ -170,19 +165,21 @@ void vault_close(struct vault *v)
 
 /* ---- values ---- */
 
+static err put_list(struct ctx *cx, struct vault *v, str kind, const struct vault_item *items,
+                    size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        TRY(put(cx, store_writer(v->store), &v->key, kind, &items[i]));
+    return ERR_OK;
+}
+
 err vault_put_all(struct ctx *cx, struct vault *v, enum vault_kind kind,
                   const struct vault_item *items, size_t count)
 {
-    CLEANUP(store_rollback_cleanup) struct store *open = NULL;
-
     if (count == 0)
         return ERR_OK;
     TRY(store_begin(cx, v->store));
-    open = v->store;
-    for (size_t i = 0; i < count; i++)
-        TRY(put(cx, store_writer(v->store), &v->key, kind_text(kind), &items[i]));
-    open = NULL;
-    return store_commit(cx, v->store);
+    return store_end(cx, v->store, put_list(cx, v, kind_text(kind), items, count));
 }
 
 err vault_put(struct ctx *cx, struct vault *v, enum vault_kind kind, str id, str secret)
@@ -204,13 +201,10 @@ err vault_get(struct ctx *cx, struct vault *v, enum vault_kind kind, str id, str
 
 err vault_delete(struct ctx *cx, struct vault *v, enum vault_kind kind, str id)
 {
-    CLEANUP(store_rollback_cleanup) struct store *open = NULL;
-
     TRY(store_begin(cx, v->store));
-    open = v->store;
-    TRY(db_exec(cx, store_writer(v->store), &SECRET_DELETE, ARGS(V(kind_text(kind)), V(id)), NULL));
-    open = NULL;
-    return store_commit(cx, v->store);
+    return store_end(
+        cx, v->store,
+        db_exec(cx, store_writer(v->store), &SECRET_DELETE, ARGS(V(kind_text(kind)), V(id)), NULL));
 }
 
 struct listed {

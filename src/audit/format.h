@@ -83,7 +83,7 @@ struct format_options {
     int32_t zone_offset_s; /* east of UTC, of local times that name no zone */
     /* No record is more than a day later than this: it settles the year of syslog lines that have
      * none.  Give the time the file was last written to, so that reading it again later gives the
-     * same years; for a pipe the time it is now. */
+     * same years; for a pipe the time it is now.  0: lines without a year are refused. */
     int64_t reference_us;
     size_t record_bytes_max;
     size_t event_bytes_max;
@@ -122,5 +122,5 @@ void format_finish(struct format_reader *r); /* what was fed is all there is */
 /* Append the next event to `out`, which must be empty or end with "\n", "[" or a whole event (then
  * a comma is put between) and have room for event_bytes_max + 1 more: TOO_LARGE otherwise, and
  * nothing is consumed.  INVALID when the input as a whole cannot be read (the header row of a csv
- * lacks a mapped column). */
+ * lacks a mapped column); the reader is then only to be closed. */
 err format_next(struct ctx *cx, struct format_reader *r, struct buf *out, struct format_item *item);

@@ -114,7 +114,7 @@ static bool is_encoded_key(const struct fields *f)
 static bool is_hex(str s)
 {
     for (size_t i = 0; i < s.n; i++)
-        if (!memchr("0123456789ABCDEF", s.p[i], 16))
+        if (!text_is_among(s.p[i], S("0123456789ABCDEF")))
             return false;
     return s.n > 0 && s.n % 2 == 0;
 }
@@ -159,7 +159,7 @@ static size_t key_bytes(str s)
 {
     size_t n = 0;
 
-    while (n < s.n && s.p[n] > ' ' && s.p[n] < 0x7f && memchr("=\"'", s.p[n], 3) == NULL)
+    while (n < s.n && s.p[n] > ' ' && s.p[n] < 0x7f && !text_is_among(s.p[n], S("=\"'")))
         n++;
     return n > 0 && n < s.n && s.p[n] == '=' ? n : 0;
 }
@@ -430,7 +430,7 @@ static err emit(struct format_reader *r, struct open_event *o, struct buf *out,
     }
     write_event(r, buf_str(&o->lines), out);
     err_ignore(format_event_done(out, item));
-    if (buf_ok(out) || r->lean)
+    if (format_event_fits(r, out) || r->lean)
         o->order = 0;
     return ERR_OK;
 }

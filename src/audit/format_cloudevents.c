@@ -48,7 +48,7 @@ static bool step_gap(struct frame *f, char c)
 {
     bool start = f->phase == PHASE_START, array = f->phase == PHASE_ARRAY;
 
-    if (is_space(c) || (start && memchr("\xEF\xBB\xBF", c, 3)))
+    if (is_space(c) || (start && text_is_among(c, S("\xEF\xBB\xBF"))))
         return true;
     if (start && c == '[')
         step_open_array(f);
@@ -109,7 +109,9 @@ static bool step_first_line_end(struct frame *f)
     return f->phase == PHASE_LINES;
 }
 
-static bool cut_value(struct frame *f, str bytes, size_t *out_used)
+/* `fresh`: the bytes begin the value.  Its first byte is always taken, so that each one has some.
+ */
+static bool cut_value(struct frame *f, str bytes, bool fresh, size_t *out_used)
 {
     for (size_t i = 0; i < bytes.n; i++) {
         char c = bytes.p[i];
@@ -124,7 +126,7 @@ static bool cut_value(struct frame *f, str bytes, size_t *out_used)
             step = step_value(f, c);
         if (step == STEP_ON || f->phase == PHASE_FIRST)
             continue;
-        *out_used = i + (step == STEP_ENDS_WITH);
+        *out_used = i + (step == STEP_ENDS_WITH || (fresh && i == 0));
         return true;
     }
     *out_used = bytes.n;
@@ -141,10 +143,12 @@ static bool cloudevents_cut(struct frame *f, str bytes, size_t *out_used)
     *out_used = gap;
     if (f->gap)
         return true;
-    if (f->start)
+    bool fresh = f->start;
+
+    if (fresh)
         begin_value(f, bytes.p[0]);
     return f->phase == PHASE_LINES ? frame_cut_line(bytes, out_used)
-                                   : cut_value(f, bytes, out_used);
+                                   : cut_value(f, bytes, fresh, out_used);
 }
 
 /* ---- events ---- */

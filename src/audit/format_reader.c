@@ -147,6 +147,7 @@ static bool cut_piece(struct format_reader *r, str *out_piece)
     r->input = str_slice(r->input, used, r->input.n);
     r->offset += used;
     r->record.bytes += used;
+    ENSURE(r->record.bytes > 0); /* else records would never come to an end */
     r->line += r->format->cut ? count_lines(*out_piece) : ended;
     return ended;
 }
@@ -232,7 +233,7 @@ static err call_format(struct ctx *cx, struct format_reader *r, format_call *cal
     for (r->lean = false;; r->lean = true) {
         *item = before;
         TRY(call(cx, r, out, item));
-        if (item->kind == FORMAT_EVENT && buf_ok(out))
+        if (item->kind == FORMAT_EVENT && format_event_fits(r, out))
             return ERR_OK;
         put_back(out, mark);
         if (item->kind != FORMAT_EVENT)
@@ -316,17 +317,16 @@ static err next_item(struct ctx *cx, struct format_reader *r, struct buf *out,
 
 err format_next(struct ctx *cx, struct format_reader *r, struct buf *out, struct format_item *item)
 {
-    size_t mark = out->n, max = out->max, need = r->options.event_bytes_max + 1;
+    size_t mark = out->n, need = r->options.event_bytes_max + 1;
 
-    if (!buf_ok(out) || max < need || mark > max - need)
+    if (!buf_ok(out) || out->max < need || mark > out->max - need)
         return fail(cx, ERR_TOO_LARGE, "no room for an event of %zu bytes", need - 1);
     *item = (struct format_item){.pointer = STR_NULL};
     bool comma = mark > 0 && out->p[mark - 1] == '}';
 
-    out->max = mark + r->options.event_bytes_max + comma;
+    r->event_end_max = mark + comma + r->options.event_bytes_max;
     err e = next_item(cx, r, out, item);
 
-    out->max = max;
     if (e != ERR_OK)
         put_back(out, mark);
     return e;

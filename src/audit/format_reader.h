@@ -40,46 +40,6 @@ struct format_record {
     bool complete;  /* its end was found: not cut off by the end of the input */
 };
 
-struct mapping {
-    unsigned attribute; /* index of enum attribute */
-    str name;           /* column, member or JSON pointer */
-};
-
-/* Counts equal lines; see "Ids" in format.h. */
-struct repeats {
-    struct repeats_slot *recent, *older; /* open addressing; key 0 is free */
-    size_t recent_slots, older_slots, recent_count;
-};
-
-void repeats_close(struct repeats *t);
-/* How often `key` was counted before; counts it. */
-uint32_t repeats_count(struct repeats *t, uint64_t key);
-
-struct format_reader {
-    const struct format *format;
-    struct format_options options; /* strings in `mem` */
-    struct mapping mappings[9];    /* one per enum attribute */
-    size_t mapping_count;
-    struct arena *mem;
-    struct arena *tmp; /* until the next record */
-    struct json_parser *json;
-    str input; /* fed and not yet consumed */
-    bool finished, flushed;
-    struct buf carry; /* the beginning of a record whose end was not yet fed */
-    struct frame frame;
-    uint64_t line, offset; /* of input.p */
-    struct format_record record;
-    bool delivered; /* `record` was handed to the format: the next begins */
-    bool lost;      /* a record was too long to be read */
-    bool again;     /* `record` is to be given to the format once more */
-    bool lean;      /* leave original lines out: with them the event would be too large */
-    bool id_set;    /* `id` is that of the present record */
-    str id;         /* arena `tmp` */
-    struct buf source_text;
-    struct repeats repeats;
-    void *state; /* the format's own, arena `mem` */
-};
-
 /* Attributes that columns and members may be mapped to; `time` is parsed, the others are text. */
 enum attribute {
     EV_ID,
@@ -95,6 +55,47 @@ enum attribute {
 };
 extern const char *const format_attribute_names[EV_COUNT];
 
+struct mapping {
+    enum attribute attribute;
+    str name; /* column, member or JSON pointer */
+};
+
+/* Counts equal lines; see "Ids" in format.h. */
+struct repeats {
+    struct repeats_slot *recent, *older; /* open addressing; key 0 is free */
+    size_t recent_slots, older_slots, recent_count;
+};
+
+void repeats_close(struct repeats *t);
+/* How often `key` was counted before; counts it. */
+uint32_t repeats_count(struct repeats *t, uint64_t key);
+
+struct format_reader {
+    const struct format *format;
+    struct format_options options; /* strings in `mem` */
+    struct mapping mappings[EV_COUNT];
+    size_t mapping_count;
+    struct arena *mem;
+    struct arena *tmp; /* until the next record */
+    struct json_parser *json;
+    str input; /* fed and not yet consumed */
+    bool finished;
+    struct buf carry; /* the beginning of a record whose end was not yet fed */
+    struct frame frame;
+    uint64_t line, offset; /* of input.p */
+    struct format_record record;
+    bool delivered; /* `record` was handed to the format: the next begins */
+    bool lost;      /* a record was too long to be read */
+    bool again;     /* `record` is to be given to the format once more */
+    bool lean;      /* leave original lines out: with them the event would be too large */
+    bool id_set;    /* `id` is that of the present record */
+    str id;         /* arena `tmp` */
+    struct buf source_text;
+    size_t event_end_max; /* how far into `out` the event may reach */
+    struct repeats repeats;
+    void *state; /* the format's own, arena `mem` */
+};
+
 struct format_event {
     str attribute[EV_COUNT]; /* null: absent; EV_TIME is not used */
     int64_t time_us;
@@ -105,6 +106,10 @@ struct format_event {
  * missing id is derived from the record.  Control characters in attributes become U+FFFD. */
 void format_event_open(struct format_reader *r, struct buf *out, const struct format_event *e);
 err format_event_done(struct buf *out, struct format_item *item);
+static inline bool format_event_fits(const struct format_reader *r, const struct buf *out)
+{
+    return buf_ok(out) && out->n <= r->event_end_max;
+}
 /* A line as it came: a string, or {"base64":…} if it is not UTF-8. */
 void format_put_line(struct buf *out, str line);
 /* Member "line" of data: the record as it came. */
@@ -182,6 +187,10 @@ int text_month(str name);                               /* "Jan" is 1; 0 if it i
 bool text_digits(str s, size_t at, size_t n, int *out); /* exactly n decimal digits at s.p[at] */
 
 bool text_is_ip(str s);
+static inline bool text_is_among(char c, str set)
+{
+    return str_find_char(set, c) < set.n;
+}
 str text_first_line(str head); /* without BOM and line end */
 bool text_holds(str s, str needle);
 /* Syslog severity 0 to 7 as its keyword ("err"), and as outcome: "failure" from err up, else null.

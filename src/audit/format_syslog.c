@@ -209,7 +209,7 @@ static void read_tag(struct syslog *m)
     str rest = text_rest(&m->s);
     size_t n = 0;
 
-    while (n < rest.n && n < TAG_BYTES_MAX && !memchr("[: ", rest.p[n], 3))
+    while (n < rest.n && n < TAG_BYTES_MAX && !text_is_among(rest.p[n], S("[: ")))
         n++;
     str tag = str_slice(rest, 0, n), after = str_slice(rest, n, rest.n), pid = STR_NULL;
 
@@ -278,7 +278,7 @@ static bool read_value(struct arena *tmp, struct scan *s, str *out)
     size_t n = 0, at = 0;
 
     for (; at < rest.n && rest.p[at] != '"'; at++) {
-        if (rest.p[at] == '\\' && at + 1 < rest.n && memchr("\"\\]", rest.p[at + 1], 3))
+        if (rest.p[at] == '\\' && at + 1 < rest.n && text_is_among(rest.p[at + 1], S("\"\\]")))
             at++;
         p[n++] = rest.p[at];
     }
@@ -293,7 +293,8 @@ static str read_name(struct scan *s)
     str rest = text_rest(s);
     size_t n = 0;
 
-    while (n < rest.n && rest.p[n] > ' ' && rest.p[n] < 0x7f && !memchr("=]\"", rest.p[n], 3))
+    while (n < rest.n && rest.p[n] > ' ' && rest.p[n] < 0x7f &&
+           !text_is_among(rest.p[n], S("=]\"")))
         n++;
     s->at += n;
     return str_slice(rest, 0, n);

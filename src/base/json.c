@@ -5,14 +5,15 @@
  * where a 32-bit length, the bytes and a NUL lie; 'l', 'u', 'd' are followed by a word with the
  * number. */
 #include "base/json.h"
+#include "base/buf.h"
 #include "base/json_tape.h"
 #include <stdlib.h>
 
-#define PAYLOAD_MASK UINT64_C(0x00FFFFFFFFFFFFFF)
+enum { POINTER_BYTES_MAX = 512 }; /* a longer one is cut off */
 
 struct json_parser {
     struct json_tape_parser *tape;
-    uint64_t *key_hashes; /* of one large object, for the search of duplicates */
+    str *keys; /* of one large object, for the search of duplicates */
     size_t key_capacity;
 };
 
@@ -31,67 +32,8 @@ void json_parser_close(struct json_parser *p)
     if (!p)
         return;
     json_tape_close(p->tape);
-    free(p->key_hashes);
+    free(p->keys);
     free(p);
-}
-
-static char tape_type(struct json v, uint32_t at)
-{
-    return (char)(v.tape[at] >> 56);
-}
-
-static str tape_str(struct json v, uint32_t at)
-{
-    const uint8_t *p = v.strings + (v.tape[at] & PAYLOAD_MASK);
-    uint32_t n;
-
-    memcpy(&n, p, sizeof n);
-    return (str){(const char *)p + sizeof n, n};
-}
-
-/* The index behind the value at `at`. */
-static uint32_t tape_skip(struct json v, uint32_t at)
-{
-    switch (tape_type(v, at)) {
-    case '{':
-    case '[':
-        return (uint32_t)v.tape[at];
-    case 'l':
-    case 'u':
-    case 'd':
-        return at + 2;
-    default:
-        return at + 1;
-    }
-}
-
-enum json_kind json_kind(struct json v)
-{
-    switch (tape_type(v, v.at)) {
-    case '{':
-        return JSON_OBJECT;
-    case '[':
-        return JSON_ARRAY;
-    case '"':
-        return JSON_STRING;
-    case 'l':
-        return JSON_I64;
-    case 'u':
-        return JSON_U64;
-    case 'd':
-        return JSON_DOUBLE;
-    case 't':
-        return JSON_TRUE;
-    case 'f':
-        return JSON_FALSE;
-    default:
-        return JSON_NULL;
-    }
-}
-
-str json_str(struct json v)
-{
-    return tape_type(v, v.at) == '"' ? tape_str(v, v.at) : STR_NULL;
 }
 
 bool json_to_i64(struct json v, int64_t *out)
@@ -140,29 +82,6 @@ bool json_to_bool(struct json v, bool *out)
     if (kind != JSON_TRUE && kind != JSON_FALSE)
         return false;
     *out = kind == JSON_TRUE;
-    return true;
-}
-
-struct json_iter json_iter(struct json container)
-{
-    char type = tape_type(container, container.at);
-    struct json_iter it = {.value = container, .object = type == '{'};
-
-    if (type == '{' || type == '[') {
-        it.next = container.at + 1;
-        it.end = (uint32_t)container.tape[container.at] - 1;
-    }
-    return it;
-}
-
-bool json_next(struct json_iter *it)
-{
-    if (it->next >= it->end)
-        return false;
-    if (it->object)
-        it->key = tape_str(it->value, it->next++);
-    it->value.at = it->next;
-    it->next = tape_skip(it->value, it->next);
     return true;
 }
 
@@ -230,54 +149,33 @@ bool json_pointer_get(struct json v, str pointer, struct json *out)
 
 /* ---- duplicate keys ---- */
 
-static uint64_t key_hash(str key)
+static int by_text(const void *a, const void *b)
 {
-    uint64_t h = UINT64_C(1469598103934665603);
+    const str *x = a, *y = b;
 
-    for (size_t i = 0; i < key.n; i++)
-        h = (h ^ (unsigned char)key.p[i]) * UINT64_C(1099511628211);
-    return h;
+    return str_cmp(*x, *y);
 }
 
-static int by_value(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-    return (x > y) - (x < y);
-}
-
-/* The first key of `object` that stands in it twice, by comparing all pairs. */
-static bool duplicate_by_pairs(struct json object, str *out)
-{
-    for (struct json_iter a = json_iter(object); json_next(&a);) {
-        struct json_iter b = a;
-        while (json_next(&b)) {
-            if (str_eq(a.key, b.key)) {
-                *out = b.key;
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
-/* For objects with many members: sort the keys' hashes; only when two are equal look closer. */
-static bool duplicate_by_hash(struct json_parser *p, struct json object, size_t count, str *out)
+/* For objects with many members: whatever their keys are, the time is that of sorting them. */
+static bool duplicate_by_order(struct json_parser *p, struct json object, size_t count, str *out)
 {
     size_t n = 0;
 
     if (count > p->key_capacity) {
-        free(p->key_hashes);
-        p->key_hashes = malloc(count * sizeof *p->key_hashes);
-        ENSURE(p->key_hashes);
+        free(p->keys);
+        p->keys = malloc(count * sizeof *p->keys);
+        ENSURE(p->keys);
         p->key_capacity = count;
     }
     for (struct json_iter it = json_iter(object); json_next(&it);)
-        p->key_hashes[n++] = key_hash(it.key);
-    qsort(p->key_hashes, n, sizeof *p->key_hashes, by_value);
-    for (size_t i = 1; i < n; i++)
-        if (p->key_hashes[i] == p->key_hashes[i - 1])
-            return duplicate_by_pairs(object, out);
+        p->keys[n++] = it.key;
+    qsort(p->keys, n, sizeof *p->keys, by_text);
+    for (size_t i = 1; i < n; i++) {
+        if (str_eq(p->keys[i], p->keys[i - 1])) {
+            *out = p->keys[i];
+            return true;
+        }
+    }
     return false;
 }
 
@@ -286,46 +184,93 @@ static bool has_duplicate(struct json_parser *p, struct json object, str *out)
 {
     enum { SMALL = 32 };
     uint64_t seen[SMALL];
+    str keys[SMALL];
     size_t n = 0;
 
     for (struct json_iter it = json_iter(object); json_next(&it); n++) {
         if (n >= SMALL) {
             while (json_next(&it))
                 n++;
-            return duplicate_by_hash(p, object, n + 1, out);
+            return duplicate_by_order(p, object, n + 1, out);
         }
         uint64_t word = 0;
-        memcpy(&word, it.key.p, size_min(it.key.n, sizeof word));
+        if (it.key.n)
+            memcpy(&word, it.key.p, size_min(it.key.n, sizeof word));
         word += (uint64_t)it.key.n << 57;
-        for (size_t i = 0; i < n; i++)
-            if (seen[i] == word && duplicate_by_pairs(object, out))
+        for (size_t i = 0; i < n; i++) {
+            if (seen[i] == word && str_eq(keys[i], it.key)) {
+                *out = it.key;
                 return true;
+            }
+        }
         seen[n] = word;
+        keys[n] = it.key;
     }
     return false;
+}
+
+/* ---- where it is ---- */
+
+static void put_token(struct buf *b, str token)
+{
+    buf_put_char(b, '/');
+    for (size_t i = 0; i < token.n; i++) {
+        if (token.p[i] == '~' || token.p[i] == '/')
+            buf_put(b, token.p[i] == '~' ? S("~0") : S("~1"));
+        else
+            buf_put_char(b, token.p[i]);
+    }
+}
+
+/* The JSON pointer of the container at tape place `at`, below `v`. */
+static void put_pointer(struct buf *b, struct json v, uint32_t at)
+{
+    while (v.at != at) {
+        struct json_iter it = json_iter(v);
+        uint64_t index = 0;
+        while (json_next(&it) && it.next <= at)
+            index++;
+        if (it.object) {
+            put_token(b, it.key);
+        } else {
+            buf_put_char(b, '/');
+            buf_put_u64(b, index);
+        }
+        v = it.value;
+    }
+}
+
+static err refuse_duplicate(struct ctx *cx, struct json root, uint32_t at, str key)
+{
+    CLEANUP(buf_close) struct buf pointer = BUF(POINTER_BYTES_MAX);
+
+    put_pointer(&pointer, root, at);
+    put_token(&pointer, key);
+    ctx_add_issue(cx, arena_str(cx->mem, buf_str(&pointer)), "stands twice in one object");
+    return fail(cx, ERR_INVALID, "the key \"%.*s\" stands twice in one object",
+                STR_FMT(str_slice(key, 0, 80)));
 }
 
 /* What simdjson lets pass: duplicate keys, and one level too many when the innermost container is
  * empty.  Containers open and close on the tape; the words behind numbers are stepped over. */
 static err check_tree(struct ctx *cx, struct json_parser *p, struct json root)
 {
-    uint32_t end = tape_skip(root, root.at);
+    uint32_t end = json_tape_skip(root, root.at);
     unsigned depth = 0;
     str key;
 
     for (uint32_t at = root.at; at < end;) {
         struct json v = {root.tape, root.strings, at};
-        char type = tape_type(v, at);
+        char type = json_tape_type(v, at);
         if (type == '{' && has_duplicate(p, v, &key))
-            return fail(cx, ERR_INVALID, "the key \"%.*s\" stands twice in one object",
-                        STR_FMT(str_slice(key, 0, 80)));
+            return refuse_duplicate(cx, root, at, key);
         if (type == '{' || type == '[') {
             if (++depth > JSON_DEPTH_MAX)
                 return fail(cx, ERR_INVALID, "not JSON: values are nested too deeply");
             at++;
         } else {
             depth -= type == '}' || type == ']';
-            at = tape_skip(v, at);
+            at = json_tape_skip(v, at);
         }
     }
     return ERR_OK;

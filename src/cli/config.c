@@ -25,7 +25,7 @@ static err check_run(struct ctx *cx, struct cli *cli, const void *args)
     return cli_write(cx, cli, buf_str(&b));
 }
 
-static const struct command check_command = {
+static const struct command config_check_command = {
     .name = "check",
     .summary = "read all settings and name everything that is wrong",
     .details = "Exit status 2 when something is: unknown names, values out of bounds, a file that "
@@ -137,8 +137,8 @@ static const struct command docs_command = {
     .run = docs_run,
 };
 
-static const struct command *const config_subs[] = {&check_command, &show_command, &docs_command,
-                                                    NULL};
+static const struct command *const config_subs[] = {&config_check_command, &show_command,
+                                                    &docs_command, NULL};
 
 const struct command config_command = {
     .name = "config",

@@ -1,8 +1,8 @@
 /* client.c - outgoing HTTP by libcurl: see client.h.
  *
  * One easy handle is reset and used again for every call, so its connection stays open.  Headers of
- * a reply and bytes of its body are gathered by the callbacks into a struct call, which also carries
- * an error out of them: libcurl only knows "aborted". */
+ * a reply and bytes of its body are gathered by the callbacks into a struct call, which also
+ * carries an error out of them: libcurl only knows "aborted". */
 #include "http/client.h"
 #include <curl/curl.h>
 #include <pthread.h>
@@ -127,8 +127,8 @@ static size_t on_body(char *p, size_t one, size_t n, void *state)
     }
     buf_put(&call->body, bytes);
     if (!buf_ok(&call->body)) {
-        call->failed = fail(call->cx, ERR_TOO_LARGE, "the reply is larger than %zu bytes",
-                            call->body.max);
+        call->failed =
+            fail(call->cx, ERR_TOO_LARGE, "the reply is larger than %zu bytes", call->body.max);
         return 0;
     }
     return bytes.n;
@@ -171,8 +171,9 @@ static void set_options(struct call *call, const char *method, str path)
     bool streamed = call->read || call->write;
 
     curl_easy_reset(curl);
-    curl_easy_setopt(curl, CURLOPT_URL,
-                     arena_printf(call->cx->mem, "%.*s%.*s", STR_FMT(c->base_url), STR_FMT(path)).p);
+    curl_easy_setopt(
+        curl, CURLOPT_URL,
+        arena_printf(call->cx->mem, "%.*s%.*s", STR_FMT(c->base_url), STR_FMT(path)).p);
     curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
@@ -234,8 +235,8 @@ err http_call(struct ctx *cx, struct http_client *c, const char *method, str pat
               struct http_reply *out)
 {
     struct http_reply reply = reply_new(cx);
-    CLEANUP(call_end) struct call call = {
-        .cx = cx, .client = c, .reply = &reply, .body = BUF(reply_max)};
+    CLEANUP(call_end)
+    struct call call = {.cx = cx, .client = c, .reply = &reply, .body = BUF(reply_max)};
 
     set_headers(&call, headers, header_count);
     set_options(&call, method, path);
@@ -249,12 +250,17 @@ err http_call(struct ctx *cx, struct http_client *c, const char *method, str pat
 }
 
 err http_upload(struct ctx *cx, struct http_client *c, const char *method, str path,
-                const struct header *headers, size_t header_count, http_body_read *read, void *state,
-                size_t reply_max, struct http_reply *out)
+                const struct header *headers, size_t header_count, http_body_read *read,
+                void *state, size_t reply_max, struct http_reply *out)
 {
     struct http_reply reply = reply_new(cx);
-    CLEANUP(call_end) struct call call = {.cx = cx, .client = c, .reply = &reply,
-                                          .body = BUF(reply_max), .read = read, .state = state};
+    CLEANUP(call_end)
+    struct call call = {.cx = cx,
+                        .client = c,
+                        .reply = &reply,
+                        .body = BUF(reply_max),
+                        .read = read,
+                        .state = state};
 
     set_headers(&call, headers, header_count);
     set_options(&call, method, path);
@@ -270,9 +276,13 @@ err http_download(struct ctx *cx, struct http_client *c, str path, const struct 
                   size_t header_count, http_body_write *write, void *state, struct http_reply *out)
 {
     struct http_reply reply = reply_new(cx);
-    CLEANUP(call_end) struct call call = {.cx = cx, .client = c, .reply = &reply,
-                                          .body = BUF(PROBLEM_BYTES_MAX), .write = write,
-                                          .state = state};
+    CLEANUP(call_end)
+    struct call call = {.cx = cx,
+                        .client = c,
+                        .reply = &reply,
+                        .body = BUF(PROBLEM_BYTES_MAX),
+                        .write = write,
+                        .state = state};
 
     set_headers(&call, headers, header_count);
     set_options(&call, "GET", path);

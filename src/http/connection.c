@@ -11,8 +11,8 @@
  *
  * A response can be queued only in on_head (then the library closes the connection) or in on_end.
  * Where neither is at hand the answer is written to the socket as bytes, followed by our end of the
- * connection; what the client still sends is read and dropped, so that it gets to see the answer and
- * not a reset. */
+ * connection; what the client still sends is read and dropped, so that it gets to see the answer
+ * and not a reset. */
 #include "base/clock.h"
 #include "base/json.h"
 #include "http/head.h"
@@ -114,9 +114,9 @@ static void refuse(struct exchange *x, err e)
 static enum http_method method_of(str text)
 {
     static const str names[] = {
-        [HTTP_GET] = STR_INIT("GET"),       [HTTP_HEAD] = STR_INIT("HEAD"),
-        [HTTP_POST] = STR_INIT("POST"),     [HTTP_PUT] = STR_INIT("PUT"),
-        [HTTP_PATCH] = STR_INIT("PATCH"),   [HTTP_DELETE] = STR_INIT("DELETE"),
+        [HTTP_GET] = STR_INIT("GET"),         [HTTP_HEAD] = STR_INIT("HEAD"),
+        [HTTP_POST] = STR_INIT("POST"),       [HTTP_PUT] = STR_INIT("PUT"),
+        [HTTP_PATCH] = STR_INIT("PATCH"),     [HTTP_DELETE] = STR_INIT("DELETE"),
         [HTTP_OPTIONS] = STR_INIT("OPTIONS"),
     };
 
@@ -181,6 +181,7 @@ static err begin_body(struct conn *c, struct exchange *x)
     if (x->rq.route->body == BODY_STREAM && (n < 0 || n > STREAM_GATHER_BYTES)) {
         TRY(exchange_stream_body(x));
         x->intake = INTAKE_STREAM;
+        conn_wait(c, WAIT_STREAM);
         return dispatch(x);
     }
     x->intake = INTAKE_GATHER;
@@ -250,8 +251,8 @@ static enum MHD_Result on_body(struct conn *c, struct exchange *x, const char *p
         used = gather(c, x, bytes);
     else if (x->intake == INTAKE_PARTING && x->received > PARTING_BYTES_MAX)
         return MHD_NO;
-    if (x->intake != INTAKE_STREAM && x->intake != INTAKE_PARTING)
-        conn_wait(c, WAIT_BODY);
+    if (x->intake != INTAKE_PARTING && !c->suspended)
+        conn_wait(c, x->intake == INTAKE_STREAM ? WAIT_STREAM : WAIT_BODY);
     x->received += used;
     metric_add(&http_received, (int64_t)used);
     *n -= used;
@@ -344,6 +345,7 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **state,
             send_raw(c, c->x);
         exchange_leave(c->x);
     }
+    /* Closed while making a response, the library would clean up only at some later event. */
     conn_wait(c, how == MHD_REQUEST_TERMINATED_COMPLETED_OK ? WAIT_IDLE : WAIT_CLOSED);
 }
 
@@ -416,24 +418,10 @@ static size_t leave_escaped(void *cls, struct MHD_Connection *mhd, char *text)
     return strlen(text);
 }
 
-/* In epoll mode the library forgets a connection that it closed while making a response: without an
- * event it would be cleaned up at some later time.  A resumption makes it look. */
-static void remind(struct conn *c)
-{
-    if (!c->suspended)
-        MHD_suspend_connection(c->mhd);
-    c->suspended = false;
-    MHD_resume_connection(c->mhd);
-}
-
 void conn_expired(struct conn *c, enum wait was)
 {
     struct exchange *x = c->x;
 
-    if (was == WAIT_CLOSED) {
-        remind(c);
-        return;
-    }
     if (was != WAIT_IDLE)
         http_count_refusal(REFUSED_SLOW);
     if (was == WAIT_HEAD)
@@ -451,9 +439,9 @@ void conn_expired(struct conn *c, enum wait was)
 
 /* --- the daemon --------------------------------------------------------------------------- */
 
-/* The library keeps head, header list and read buffer in one run of memory and clears all of it after
- * each request: so it should be small.  (At 256 connections 32 KiB instead of 24 cost a tenth of the
- * rate; a bulk upload gains nothing from more.) */
+/* The library keeps head, header list and read buffer in one run of memory and clears all of it
+ * after each request: so it should be small.  (At 256 connections 32 KiB instead of 24 cost a tenth
+ * of the rate; a bulk upload gains nothing from more.) */
 static size_t pool_bytes(const struct transport_options *options)
 {
     return size_max(options->head_bytes_max, 8 * 1024) + 8 * 1024;
@@ -462,7 +450,8 @@ static size_t pool_bytes(const struct transport_options *options)
 /* The library's own watch is a net behind ours; it is the only one while a response is sent. */
 static unsigned timeout_s(const struct transport_options *options)
 {
-    int64_t most_ns = options->idle_ns > options->receive_ns ? options->idle_ns : options->receive_ns;
+    int64_t most_ns =
+        options->idle_ns > options->receive_ns ? options->idle_ns : options->receive_ns;
 
     return (unsigned)(most_ns / 1000000000) + 2;
 }
@@ -479,8 +468,8 @@ struct MHD_Daemon *connection_daemon(struct loop *l)
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_TURBO, 0,
         NULL, NULL, on_request, l, MHD_OPTION_NOTIFY_CONNECTION, on_connection, l,
         MHD_OPTION_NOTIFY_COMPLETED, on_completed, l, MHD_OPTION_URI_LOG_CALLBACK, on_request_line,
-        l, MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, l,
-        MHD_OPTION_CONNECTION_LIMIT, o->connections_max + 1, MHD_OPTION_CONNECTION_TIMEOUT,
-        timeout_s(o), MHD_OPTION_CONNECTION_MEMORY_LIMIT, pool_bytes(o),
-        MHD_OPTION_CONNECTION_MEMORY_INCREMENT, (size_t)4096, MHD_OPTION_END);
+        l, MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, l, MHD_OPTION_CONNECTION_LIMIT,
+        o->connections_max + 1, MHD_OPTION_CONNECTION_TIMEOUT, timeout_s(o),
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, pool_bytes(o), MHD_OPTION_CONNECTION_MEMORY_INCREMENT,
+        (size_t)4096, MHD_OPTION_END);
 }

@@ -200,8 +200,8 @@ static void put_headers(const struct exchange *x, struct MHD_Response *answer)
 struct MHD_Response *exchange_answer(struct exchange *x)
 {
     str body = str_is_null(x->rs.fixed) ? buf_str(&x->rs.body) : x->rs.fixed;
-    struct MHD_Response *answer = MHD_create_response_from_buffer(
-        body.n, (void *)(uintptr_t)body.p, MHD_RESPMEM_PERSISTENT);
+    struct MHD_Response *answer =
+        MHD_create_response_from_buffer(body.n, (void *)(uintptr_t)body.p, MHD_RESPMEM_PERSISTENT);
 
     ENSURE(answer);
     put_headers(x, answer);
@@ -257,8 +257,8 @@ static err begin(struct ctx *cx, struct response *rs)
     if (!x->down)
         return fail(cx, ERR_BUSY, "no memory for another download");
     rs->sink = (struct body_sink){head ? write_nothing : write_window, x};
-    x->answer = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, DOWN_WINDOW_BYTES / 8, give_more,
-                                                  x, NULL);
+    x->answer = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, DOWN_WINDOW_BYTES / 8,
+                                                  give_more, x, NULL);
     ENSURE(x->answer);
     if (head) /* else the library would send the last chunk of a body that is not there */
         MHD_set_response_options(x->answer, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);

@@ -133,8 +133,16 @@ static err read_header(struct ctx *cx, struct walk *w, struct head *h)
 }
 
 /* Headers that mean two different things when they come twice. */
-enum single { HOST, CONTENT_LENGTH, TRANSFER_ENCODING, AUTHORIZATION, CONTENT_TYPE, CONTENT_ENCODING,
-              EXPECT, SINGLES };
+enum single {
+    HOST,
+    CONTENT_LENGTH,
+    TRANSFER_ENCODING,
+    AUTHORIZATION,
+    CONTENT_TYPE,
+    CONTENT_ENCODING,
+    EXPECT,
+    SINGLES
+};
 
 static const str single_names[SINGLES] = {
     [HOST] = STR_INIT("host"),

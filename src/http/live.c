@@ -1,10 +1,10 @@
 /* live.c - event streams: sockets that have left libmicrohttpd and weigh little.
  *
  * A suspended connection of the library costs its memory pool, and every resumption of another one
- * walks the list of all of them; ten thousand idle streams would slow everything else down.  So when
- * the handler has made its answer a stream, the socket is duplicated, the library closes its side,
- * and the loop serves the stream with its own epoll.  The answer has no length and ends with the
- * connection.  (With TLS in this process the session would have to come along.)
+ * walks the list of all of them; ten thousand idle streams would slow everything else down.  So
+ * when the handler has made its answer a stream, the socket is duplicated, the library closes its
+ * side, and the loop serves the stream with its own epoll.  The answer has no length and ends with
+ * the connection.  (With TLS in this process the session would have to come along.)
  *
  * Streams are in the order of their next heartbeat; at most BEATS_MAX are sent in one round. */
 #include "base/clock.h"
@@ -174,6 +174,7 @@ void live_adopt(struct conn *c, struct exchange *x)
     v->stream = x->rs.sse;
     v->gone = !send_head(x, v->fd);
     x->rs.sse = NULL;
+    x->queued = true; /* it is answered: the end of the connection must not do it again */
     c->loop->t->connections++;
     metric_add(&http_connections, 1);
     live_link(v);

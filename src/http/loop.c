@@ -1,4 +1,5 @@
-/* loop.c - the thread that moves bytes: waits, accepts, runs its daemon, takes notes, watches the clock.
+/* loop.c - the thread that moves bytes: waits, accepts, runs its daemon, takes notes, watches the
+ * clock.
  *
  * The daemon runs without a thread of its own (see docs/design on why); its epoll descriptor is one
  * of those that this loop waits for.  Connections are accepted here and not by the library, so that
@@ -80,18 +81,24 @@ static void wait_leave(struct conn *c)
     c->wait = WAIT_NONE;
 }
 
-void conn_wait(struct conn *c, enum wait wait)
+static void wait_enter(struct conn *c, enum wait wait)
 {
     struct wait_list *list = &c->loop->waits[wait];
 
-    wait_leave(c);
-    if (wait == WAIT_NONE)
-        return;
     c->wait = wait;
     c->since_ns = c->loop->now_ns;
     c->earlier = list->last;
     *(list->last ? &list->last->later : &list->first) = c;
     list->last = c;
+}
+
+void conn_wait(struct conn *c, enum wait wait)
+{
+    wait_leave(c);
+    if (wait == WAIT_NONE)
+        return;
+    c->wait_next = wait;
+    wait_enter(c, wait == WAIT_CLOSED ? WAIT_CLOSED : WAIT_LOOK);
 }
 
 void conn_suspend(struct conn *c)
@@ -108,18 +115,35 @@ void conn_resume(struct conn *c)
     if (!c->suspended)
         return;
     c->suspended = false;
+    c->loop->hurry = true; /* the library's own timeout knows nothing of it */
     MHD_resume_connection(c->mhd);
+}
+
+void conn_remind(struct conn *c)
+{
+    conn_suspend(c);
+    conn_resume(c);
+}
+
+static void expire_one(struct conn *c)
+{
+    enum wait was = c->wait;
+
+    wait_leave(c);
+    if (was == WAIT_LOOK || was == WAIT_CLOSED)
+        conn_remind(c);
+    else
+        conn_expired(c, was);
+    if (was == WAIT_LOOK && c->wait_next != WAIT_STREAM)
+        wait_enter(c, c->wait_next);
 }
 
 static void expire(struct loop *l, int64_t now_ns)
 {
-    for (enum wait w = WAIT_IDLE; w < WAITS; w++) {
+    for (enum wait w = WAIT_LOOK; w < WAITS; w++) {
         struct wait_list *list = &l->waits[w];
-        while (list->first && list->first->since_ns + list->limit_ns <= now_ns) {
-            struct conn *c = list->first;
-            wait_leave(c);
-            conn_expired(c, w);
-        }
+        while (list->first && list->first->since_ns + list->limit_ns <= now_ns)
+            expire_one(list->first);
     }
 }
 
@@ -178,53 +202,13 @@ static void accept_some(struct loop *l, int most)
         continue;
 }
 
-/* --- the end ------------------------------------------------------------------------------ */
-
-/* What waits in the socket's queue has been promised an answer by the kernel: take it first. */
-static void loop_drain(struct loop *l)
-{
-    struct conn *c;
-
-    accept_some(l, 1024);
-    if (l->listen_fd >= 0)
-        close(l->listen_fd);
-    l->listen_fd = -1;
-    live_end_all(l);
-    while ((c = l->waits[WAIT_IDLE].first)) {
-        wait_leave(c);
-        conn_expired(c, WAIT_IDLE);
-    }
-    l->drained = true;
-    pthread_mutex_lock(&l->t->lock);
-    pthread_cond_broadcast(&l->t->quiet);
-    pthread_mutex_unlock(&l->t->lock);
-}
-
-static void loop_break(struct loop *l)
-{
-    l->broken = true;
-    for (struct exchange *x = l->in_use; x; x = x->next)
-        exchange_break(x, ERR_STOPPED);
-}
-
-static void loop_end(struct loop *l)
-{
-    take_posts(l);
-    live_end_all(l);
-    for (struct conn *c = l->conns; c; c = c->next)
-        conn_resume(c); /* the library insists */
-    MHD_stop_daemon(l->daemon);
-    l->daemon = NULL;
-    live_bury(l);
-}
-
 /* --- the round ---------------------------------------------------------------------------- */
 
 static int64_t next_due_ns(const struct loop *l)
 {
     int64_t due = live_next_beat_ns(l);
 
-    for (enum wait w = WAIT_IDLE; w < WAITS; w++) {
+    for (enum wait w = WAIT_LOOK; w < WAITS; w++) {
         const struct conn *c = l->waits[w].first;
         if (c && c->since_ns + l->waits[w].limit_ns < due)
             due = c->since_ns + l->waits[w].limit_ns;
@@ -239,6 +223,8 @@ static int wait_ms(struct loop *l)
     unsigned long long daemon_ms;
     int64_t due_ns = next_due_ns(l), ms = 60 * 1000;
 
+    if (l->hurry)
+        return 0;
     if (due_ns != INT64_MAX) {
         int64_t left_ns = due_ns - clock_mono_ns();
         ms = left_ns <= 0 ? 0 : left_ns / 1000000 + 1;
@@ -283,11 +269,52 @@ static void loop_round(struct loop *l)
     for (int i = 0; i < n; i++)
         take_event(l, &events[i]);
     take_posts(l);
+    l->hurry = false;
     MHD_run(l->daemon);
     submit_ready(l);
     expire(l, l->now_ns);
     accept_resume(l, l->now_ns);
     live_beat(l, l->now_ns);
+    live_bury(l);
+}
+
+/* --- the end ------------------------------------------------------------------------------ */
+
+/* What waits in the socket's queue has been promised an answer by the kernel: it is let in before
+ * the socket is closed, and gets one round. */
+static void loop_drain(struct loop *l)
+{
+    for (struct conn *c = l->conns; c; c = c->next)
+        if (c->wait && c->wait_next == WAIT_IDLE)
+            conn_expired(c, WAIT_IDLE);
+    accept_some(l, 1024);
+    if (l->listen_fd >= 0)
+        close(l->listen_fd);
+    l->listen_fd = -1;
+    live_end_all(l);
+    l->hurry = true;
+    loop_round(l);
+    l->drained = true;
+    pthread_mutex_lock(&l->t->lock);
+    pthread_cond_broadcast(&l->t->quiet);
+    pthread_mutex_unlock(&l->t->lock);
+}
+
+static void loop_break(struct loop *l)
+{
+    l->broken = true;
+    for (struct exchange *x = l->in_use; x; x = x->next)
+        exchange_break(x, ERR_STOPPED);
+}
+
+static void loop_end(struct loop *l)
+{
+    take_posts(l);
+    live_end_all(l);
+    for (struct conn *c = l->conns; c; c = c->next)
+        conn_resume(c); /* the library insists */
+    MHD_stop_daemon(l->daemon);
+    l->daemon = NULL;
     live_bury(l);
 }
 
@@ -316,20 +343,28 @@ static bool watch(struct loop *l, int fd, void *tag)
     return epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, fd, &ev) == 0;
 }
 
+static void set_limits(struct loop *l)
+{
+    int64_t idle_ns = l->t->options.idle_ns, receive_ns = l->t->options.receive_ns;
+    int64_t shorter_ns = idle_ns < receive_ns ? idle_ns : receive_ns;
+    int64_t look_ns = LOOK_NS < shorter_ns / 2 ? LOOK_NS : shorter_ns / 2;
+
+    l->waits[WAIT_LOOK].limit_ns = look_ns;
+    l->waits[WAIT_IDLE].limit_ns = idle_ns - look_ns;
+    l->waits[WAIT_HEAD].limit_ns = l->waits[WAIT_BODY].limit_ns = receive_ns - look_ns;
+}
+
 err loop_open(struct ctx *cx, struct loop *l, struct transport *t, int listen_fd)
 {
     l->t = t;
     l->listen_fd = listen_fd;
-    l->waits[WAIT_IDLE].limit_ns = t->options.idle_ns;
-    l->waits[WAIT_HEAD].limit_ns = t->options.receive_ns;
-    l->waits[WAIT_BODY].limit_ns = t->options.receive_ns;
+    set_limits(l);
     l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     l->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     l->daemon = connection_daemon(l);
     if (l->epoll_fd < 0 || l->event_fd < 0 || !l->daemon)
         return fail_errno(cx, ERR_IO, "starting a loop");
-    const union MHD_DaemonInfo *info =
-        MHD_get_daemon_info(l->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(l->daemon, MHD_DAEMON_INFO_EPOLL_FD);
     if (!watch(l, l->listen_fd, &l->listen_fd) || !watch(l, l->event_fd, &l->event_fd) ||
         !watch(l, info->epoll_fd, &l->daemon))
         return fail_errno(cx, ERR_IO, "watching the sockets of a loop");

@@ -111,7 +111,8 @@ struct response {
     bool gone; /* set by the carrier: the client left, nobody will be answered */
 };
 
-/* Name must be static; value is copied into cx->mem by response_header(). */
+/* Name must be static; value is copied into cx->mem, without what would end its line.  A name that
+ * is already there gets the new value. */
 void response_header(struct ctx *cx, struct response *rs, const char *name, str value);
 /* 200-family answer with a body of this media type: static bytes, or arena `mem`. */
 err response_bytes(struct ctx *cx, struct response *rs, int status, const char *media_type,

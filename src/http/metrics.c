@@ -2,8 +2,11 @@
 #include "http/metrics.h"
 
 #define M(id, name_, kind_, scale_, bounds_, help_)                                                \
-    struct metric id = {                                                                           \
-        .name = (name_), .help = (help_), .kind = (kind_), .scale = (scale_), .bounds = (bounds_)};
+    struct metric id = {.name = (name_),                                                           \
+                        .help = (help_),                                                           \
+                        .kind = (kind_),                                                           \
+                        .scale = (scale_),                                                         \
+                        .bounds = (bounds_)};
 #include "http/metric.def"
 #undef M
 

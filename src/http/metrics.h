@@ -12,6 +12,13 @@
 extern struct metric *const http_metrics[];
 
 /* http_refused by reason. */
-enum refusal { REFUSED_MALFORMED, REFUSED_CONNECTIONS, REFUSED_DESCRIPTORS, REFUSED_QUEUE,
-               REFUSED_TOO_LARGE, REFUSED_SLOW, REFUSALS };
+enum refusal {
+    REFUSED_MALFORMED,
+    REFUSED_CONNECTIONS,
+    REFUSED_DESCRIPTORS,
+    REFUSED_QUEUE,
+    REFUSED_TOO_LARGE,
+    REFUSED_SLOW,
+    REFUSALS
+};
 void http_count_refusal(enum refusal reason);

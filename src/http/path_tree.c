@@ -9,11 +9,11 @@ struct served {
 };
 
 struct path_node {
-    str segment;              /* literal; unused for {name} and {rest*} */
-    struct path_node *next;   /* sibling literals */
-    struct path_node *first;  /* literal children */
-    struct path_node *any;    /* child {name} */
-    struct path_node *rest;   /* child {rest*} */
+    str segment;             /* literal; unused for {name} and {rest*} */
+    struct path_node *next;  /* sibling literals */
+    struct path_node *first; /* literal children */
+    struct path_node *any;   /* child {name} */
+    struct path_node *rest;  /* child {rest*} */
     struct served served[PATH_METHODS_MAX];
     size_t served_count;
 };
@@ -169,9 +169,9 @@ static err put_rest(struct ctx *cx, const struct search *q)
         str part = q->s->part[i];
         if (str_find_char(part, '/') < part.n)
             return fail(cx, ERR_INVALID, "the path has a part that is not allowed");
-        joined = i == q->rest_from ? part
-                                   : arena_printf(cx->mem, "%.*s/%.*s", STR_FMT(joined),
-                                                  STR_FMT(part));
+        joined = i == q->rest_from
+                     ? part
+                     : arena_printf(cx->mem, "%.*s/%.*s", STR_FMT(joined), STR_FMT(part));
     }
     q->m->arg[q->rest_arg] = joined;
     return ERR_OK;
@@ -179,7 +179,7 @@ static err put_rest(struct ctx *cx, const struct search *q)
 
 err path_tree_find(struct ctx *cx, const struct path_tree *t, str path, struct path_match *out)
 {
-    struct segments s;
+    struct segments s = {0};
     struct path_match m = {0};
     struct search q = {.s = &s, .m = &m};
 
@@ -202,8 +202,8 @@ void *path_node_state(const struct path_node *node, str method)
 
 str path_node_methods(struct arena *mem, const struct path_node *node)
 {
-    static const str order[] = {STR_INIT("GET"),    STR_INIT("HEAD"), STR_INIT("OPTIONS"),
-                                STR_INIT("PATCH"),  STR_INIT("POST"), STR_INIT("PUT"),
+    static const str order[] = {STR_INIT("GET"),   STR_INIT("HEAD"), STR_INIT("OPTIONS"),
+                                STR_INIT("PATCH"), STR_INIT("POST"), STR_INIT("PUT"),
                                 STR_INIT("DELETE")};
     bool get = path_node_state(node, S("GET"));
     str list = S("");

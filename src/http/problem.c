@@ -30,7 +30,8 @@ void request_id_take(struct ctx *cx, const struct request *rq)
     }
 }
 
-/* `n` lower-case hexadecimal digits at `*s`, then `end`; `zero` tells whether all of them were 0. */
+/* `n` lower-case hexadecimal digits at `*s`, then `end`; `zero` tells whether all of them were 0.
+ */
 static bool take_hex(str *s, size_t n, char end, bool *zero)
 {
     str field = str_slice(*s, 0, n);

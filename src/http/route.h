@@ -45,8 +45,8 @@ struct router;
 struct router_options {
     struct app *app;
     const struct route *const *tables; /* NULL-ended list of tables, each ended by method NULL */
-    size_t body_bytes_max;     /* of a whole body, as sent and unpacked */
-    uint64_t unpacked_bytes_max; /* of a streamed body that came compressed; 0: no bound */
+    size_t body_bytes_max;             /* of a whole body, as sent and unpacked */
+    uint64_t unpacked_bytes_max;       /* of a streamed body that came compressed; 0: no bound */
     /* Runs on the transport's loop thread before the body is read, so that a refused request never
      * costs a worker: it must not wait for disk, network or a lock that others hold for long.  What
      * it needs from disk is cached in memory beforehand.  The same holds for `authorize`.
@@ -70,9 +70,10 @@ err router_run(struct ctx *cx, struct router *r, struct request *rq, struct resp
 /* Both. */
 void router_dispatch(struct ctx *cx, struct router *r, struct request *rq, struct response *rs);
 
-/* A failure that the carrier met itself, on a request that goes no further: problem, count and log as
- * for any other.  After fail(). */
-void router_refuse(struct ctx *cx, struct router *r, struct request *rq, struct response *rs, err e);
+/* A failure that the carrier met itself, on a request that goes no further: problem, count and log
+ * as for any other.  After fail(). */
+void router_refuse(struct ctx *cx, struct router *r, struct request *rq, struct response *rs,
+                   err e);
 size_t router_body_bytes_max(const struct router *r);
 
 /* The whole API as OpenAPI 3.1 JSON, from the routes and their shapes. */

@@ -183,11 +183,19 @@ static const struct param *param_find(const struct route *route, str name)
 static const char *kind_text(enum field_kind kind)
 {
     static const char *const texts[] = {
-        [F_U64] = "a number that is not negative", [F_I64] = "a whole number",
-        [F_DOUBLE] = "a number", [F_TIME] = "an RFC 3339 time", [F_BOOL] = "true or false",
+        [F_U64] = "a number that is not negative",
+        [F_I64] = "a whole number",
+        [F_DOUBLE] = "a number",
+        [F_TIME] = "an RFC 3339 time",
+        [F_BOOL] = "true or false",
     };
 
     return (size_t)kind < COUNT(texts) && texts[kind] ? texts[kind] : "UTF-8 text";
+}
+
+static void add_issue(struct ctx *cx, str name, enum field_kind kind)
+{
+    ctx_add_issue(cx, arena_printf(cx->mem, "/%.*s", STR_FMT(name)), "must be %s", kind_text(kind));
 }
 
 /* The parameters named in the template, in order: {index}, {rest*}. */
@@ -201,9 +209,12 @@ static err check_args(struct ctx *cx, const struct request *rq)
         if (!path.n)
             break;
         const struct param *p = param_find(rq->route, name);
-        if (!text_fits(p ? p->kind : F_STR, rq->arg[i]))
+        enum field_kind kind = p ? p->kind : F_STR;
+        if (!text_fits(kind, rq->arg[i])) {
+            add_issue(cx, name, kind);
             return fail(cx, ERR_INVALID, "'%.*s' in the path must be %s", STR_FMT(name),
-                        kind_text(p ? p->kind : F_STR));
+                        kind_text(kind));
+        }
     }
     return ERR_OK;
 }
@@ -211,13 +222,17 @@ static err check_args(struct ctx *cx, const struct request *rq)
 static err check_param(struct ctx *cx, const struct request *rq, const struct header *param)
 {
     const struct param *p = param_find(rq->route, param->name);
+    str name = str_slice(param->name, 0, 80);
 
-    if (!p)
-        return fail(cx, ERR_INVALID, "query parameter '%.*s' is not known here",
-                    STR_FMT(str_slice(param->name, 0, 80)));
-    if (!text_fits(p->kind, param->value))
+    if (!p) {
+        ctx_add_issue(cx, arena_printf(cx->mem, "/%.*s", STR_FMT(name)), "is not known here");
+        return fail(cx, ERR_INVALID, "query parameter '%.*s' is not known here", STR_FMT(name));
+    }
+    if (!text_fits(p->kind, param->value)) {
+        add_issue(cx, name, p->kind);
         return fail(cx, ERR_INVALID, "query parameter '%s' must be %s", p->name,
                     kind_text(p->kind));
+    }
     return ERR_OK;
 }
 
@@ -290,7 +305,7 @@ static struct metric_cell *status_cell(struct served_route *s, const struct requ
     bool head = rq->method == HTTP_HEAD;
     size_t i = status > 0 && status < STATUS_MAX ? (size_t)status : 0;
     _Atomic(struct metric_cell *) *place = head ? &s->by_status_head[i] : &s->by_status[i];
-    struct metric_cell *c = atomic_load_explicit(place, memory_order_relaxed);
+    struct metric_cell *c = atomic_load_explicit(place, memory_order_acquire);
     char label[400];
 
     if (c)
@@ -299,7 +314,7 @@ static struct metric_cell *status_cell(struct served_route *s, const struct requ
     snprintf(label, sizeof label, "route=\"%s\",method=\"%s\",status=\"%d\"", s->route.path, method,
              status);
     c = metric_cell(&http_requests, str_from(label));
-    atomic_store_explicit(place, c, memory_order_relaxed);
+    atomic_store_explicit(place, c, memory_order_release);
     return c;
 }
 
@@ -324,7 +339,8 @@ static void finish(struct ctx *cx, struct router *r, struct request *rq, struct 
         sse_finish(rs->sse);
         rs->sse = NULL;
     }
-    if (e && !rs->streaming) /* else the carrier breaks the connection off: nothing else is honest */
+    if (e &&
+        !rs->streaming) /* else the carrier breaks the connection off: nothing else is honest */
         problem_response(cx, rs, rq, e);
     if (e && rs->gone)
         rs->status = STATUS_GONE;
@@ -390,7 +406,8 @@ static err read_whole(struct ctx *cx, struct body_source source, struct buf *out
     return ERR_OK;
 }
 
-/* The unpacked body goes to the arena, where an answer may point into it; padded for JSON reading. */
+/* The unpacked body goes to the arena, where an answer may point into it; padded for JSON reading.
+ */
 static err unpack_whole(struct ctx *cx, struct router *r, struct request *rq,
                         enum encoding encoding)
 {

@@ -17,4 +17,6 @@ err sse_begin(struct ctx *cx, struct request *rq, struct response *rs, void (*cl
               void *state, struct sse_stream **out);
 /* One event; `id` and `event` may be null.  False when the stream is closing. */
 bool sse_send(struct sse_stream *s, str id, str event, str data);
+/* Bytes that wait for the client: a sender that has much to send goes by it. */
+size_t sse_backlog(struct sse_stream *s);
 void sse_end(struct sse_stream *s); /* closes it from our side */

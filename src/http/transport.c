@@ -23,7 +23,8 @@ static err address_parse(struct ctx *cx, const char *listen, struct address *out
 {
     str text = str_from(listen);
     const char *colon = strrchr(listen, ':');
-    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM,
+    struct addrinfo hints = {.ai_family = AF_UNSPEC,
+                             .ai_socktype = SOCK_STREAM,
                              .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
     struct addrinfo *found;
 

@@ -1,8 +1,8 @@
 /* window.c - see window.h.
  *
- * Every wait is announced (worker_waits, loop_waits) before the counters are looked at once more, and
- * every move of a counter is made before the announcement is looked at, all sequentially consistent:
- * so one of the two always sees the other. */
+ * Every wait is announced (worker_waits, loop_waits) before the counters are looked at once more,
+ * and every move of a counter is made before the announcement is looked at, all sequentially
+ * consistent: so one of the two always sees the other. */
 #include "http/window.h"
 #include "base/clock.h"
 #include "base/queue.h"

@@ -1,9 +1,9 @@
 /* workers.h - threads that run requests, because a handler may wait for the disk.
  *
  * Threads are started when there is work and none is free, up to a maximum, and stay.  The one that
- * became free last is woken first: its stack and its caches are warm.  At most WAKES_MAX threads are
- * being woken at a time; a woken one wakes the next if work is left.  So quick handlers are run by a
- * few threads without a wake-up each, slow ones by as many as there are. */
+ * became free last is woken first: its stack and its caches are warm.  At most WAKES_MAX threads
+ * are being woken at a time; a woken one wakes the next if work is left.  So quick handlers are run
+ * by a few threads without a wake-up each, slow ones by as many as there are. */
 #pragma once
 #include "base/base.h"
 

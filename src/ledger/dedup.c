@@ -17,7 +17,8 @@ enum {
     SLOT_BITS_MAX = 28,
     AHEAD = 16, /* slots on their way while loading */
     LOAD_THREADS = 2,
-    LOAD_PARALLEL_MIN = 1 << 20,
+    LOAD_PARALLEL_MIN = 1 << 15,
+    LOAD_CHUNK = 1 << 20,
     FINGERPRINT_SHIFT = 24, /* of the id's hash */
 };
 #define AGE_UNKNOWN (1u << 31)
@@ -131,22 +132,28 @@ size_t dedup_find(const struct dedup *d, uint64_t id_hash, uint64_t size, uint64
     return n;
 }
 
-/* Of an append that failed: no entry of this tag can have a later index than the newest. */
-static bool slot_never_was(uint64_t slot, uint32_t tag, uint64_t index)
+static uint64_t slot_of(uint32_t tag, uint64_t index)
 {
-    return slot_tag(slot) == tag && slot_age(slot, index) >= AGE_UNKNOWN;
+    return (uint64_t)tag << 32 | (uint32_t)index;
 }
 
-/* Into the first slot on its way that is free, has left the window or never was. */
-static void shard_put(struct shard *s, uint32_t tag, uint64_t index, uint64_t ids_max)
+/* Of an append that failed: no entry of this tag can have a later index than the newest. */
+static bool slot_never_was(uint64_t slot, uint32_t tag, uint64_t newest)
 {
-    uint32_t mask = shard_slots(s) - 1, i = home_of(s, tag);
+    return slot_tag(slot) == tag && slot_age(slot, newest) >= AGE_UNKNOWN;
+}
 
-    while (s->slots[i] && !slot_left(s->slots[i], index + 1, ids_max) &&
-           !slot_never_was(s->slots[i], tag, index))
+/* Into the first place on its way that is free, whose slot left the window before `last`, or never
+ * was. */
+static void shard_put(struct shard *s, uint64_t slot, uint64_t last, uint64_t ids_max)
+{
+    uint32_t mask = shard_slots(s) - 1, i = home_of(s, slot_tag(slot));
+
+    while (s->slots[i] && !slot_left(s->slots[i], last + 1, ids_max) &&
+           !slot_never_was(s->slots[i], slot_tag(slot), last))
         i = (i + 1) & mask;
     s->used += s->slots[i] == 0;
-    s->slots[i] = (uint64_t)tag << 32 | (uint32_t)index;
+    s->slots[i] = slot;
 }
 
 /* The same without entries that left the window, with `bits` slots. */
@@ -195,7 +202,7 @@ void dedup_add(struct dedup *d, uint64_t id_hash, uint64_t index)
         return;
     struct shard *s = shard_of(d, fingerprint);
     shard_room(s, index, d->ids_max);
-    shard_put(s, tag_of(fingerprint), index, d->ids_max);
+    shard_put(s, slot_of(tag_of(fingerprint), index), index, d->ids_max);
 }
 
 void dedup_prefetch(const struct dedup *d, uint64_t id_hash)
@@ -208,70 +215,97 @@ void dedup_prefetch(const struct dedup *d, uint64_t id_hash)
 
 /* ---- loading ---- */
 
+/* One thread's part of a load: its shards, and their slots to come, put in order of the shards, so
+ * that one shard at a time is in the cache. */
 struct load {
     struct dedup *d;
     uint64_t first;
     const uint64_t *fingerprints;
     size_t count;
-    unsigned part, parts; /* of the shards */
+    unsigned from, to; /* shards */
+    size_t start[SHARDS + 1];
+    uint64_t *slots;
 };
 
-/* Shards grow once, to what their part of the load will need. */
-static void load_reserve(struct load *l)
+static unsigned load_shard(const struct load *l, size_t i)
 {
-    uint64_t index = l->first + l->count - 1;
+    return (unsigned)(l->fingerprints[i] >> TAG_BITS) & (SHARDS - 1);
+}
 
-    for (unsigned i = l->part; i < SHARDS; i += l->parts) {
-        struct shard *s = &l->d->shard[i];
-        uint64_t need = s->used + l->count / SHARDS, bits = s->bits;
-        need += need / 32; /* shards are not all alike */
-        while (used_max((unsigned)bits) < need && bits < SLOT_BITS_MAX)
-            bits++;
-        if (bits > s->bits)
-            shard_rebuild(s, (uint32_t)bits, index, l->d->ids_max);
+static void load_sort(struct load *l)
+{
+    size_t next[SHARDS];
+
+    for (size_t i = 0; i < l->count; i++)
+        l->start[load_shard(l, i) + 1] += l->fingerprints[i] != 0;
+    l->start[l->from] = 0;
+    for (unsigned i = l->from; i < l->to; i++) {
+        next[i] = l->start[i];
+        l->start[i + 1] += l->start[i];
+    }
+    l->slots = malloc((l->start[l->to] + 1) * sizeof *l->slots);
+    ENSURE(l->slots);
+    for (size_t i = 0; i < l->count; i++) {
+        unsigned shard = load_shard(l, i);
+        if (shard >= l->from && shard < l->to && l->fingerprints[i])
+            l->slots[next[shard]++] = slot_of(tag_of(l->fingerprints[i]), l->first + i);
+    }
+}
+
+static void load_one_shard(struct load *l, struct shard *s, const uint64_t *slots, size_t count)
+{
+    uint64_t last = l->first + l->count - 1;
+    uint32_t bits = s->bits;
+
+    while (used_max(bits) < s->used + count && bits < SLOT_BITS_MAX)
+        bits++;
+    if (bits > s->bits)
+        shard_rebuild(s, bits, last, l->d->ids_max);
+    for (size_t i = 0; i < count; i++) {
+        if (i + AHEAD < count)
+            __builtin_prefetch(&s->slots[home_of(s, slot_tag(slots[i + AHEAD]))], 1);
+        shard_put(s, slots[i], last, l->d->ids_max);
     }
 }
 
 static void *load_part(void *arg)
 {
     struct load *l = arg;
-    size_t waiting[AHEAD], n = 0;
 
-    load_reserve(l);
-    for (size_t i = 0; i < l->count; i++) {
-        uint64_t fingerprint = l->fingerprints[i];
-        if (fingerprint == 0 || (fingerprint >> TAG_BITS) % l->parts != l->part)
-            continue;
-        if (n >= AHEAD) {
-            size_t due = waiting[n % AHEAD];
-            dedup_add(l->d, l->fingerprints[due] << FINGERPRINT_SHIFT, l->first + due);
-        }
-        waiting[n++ % AHEAD] = i;
-        dedup_prefetch(l->d, fingerprint << FINGERPRINT_SHIFT);
-    }
-    for (size_t i = n > AHEAD ? n - AHEAD : 0; i < n; i++) {
-        size_t due = waiting[i % AHEAD];
-        dedup_add(l->d, l->fingerprints[due] << FINGERPRINT_SHIFT, l->first + due);
-    }
+    load_sort(l);
+    for (unsigned i = l->from; i < l->to; i++)
+        load_one_shard(l, &l->d->shard[i], l->slots + l->start[i], l->start[i + 1] - l->start[i]);
+    free(l->slots);
     return NULL;
 }
 
-void dedup_load(struct dedup *d, uint64_t first, const uint64_t *fingerprints, size_t count)
+static void load_chunk(struct dedup *d, uint64_t first, const uint64_t *fingerprints, size_t count)
 {
     struct load l[LOAD_THREADS];
     pthread_t thread[LOAD_THREADS];
     unsigned parts = count >= LOAD_PARALLEL_MIN ? LOAD_THREADS : 1;
 
-    if (count == 0)
-        return;
     for (unsigned i = 0; i < parts; i++) {
-        l[i] = (struct load){d, first, fingerprints, count, i, parts};
+        l[i] = (struct load){.d = d,
+                             .first = first,
+                             .fingerprints = fingerprints,
+                             .count = count,
+                             .from = SHARDS / parts * i,
+                             .to = SHARDS / parts * (i + 1)};
         if (i > 0)
             ENSURE(pthread_create(&thread[i], NULL, load_part, &l[i]) == 0);
     }
     load_part(&l[0]);
     for (unsigned i = 1; i < parts; i++)
         pthread_join(thread[i], NULL);
+}
+
+void dedup_load(struct dedup *d, uint64_t first, const uint64_t *fingerprints, size_t count)
+{
+    for (size_t n; count; count -= n, first += n, fingerprints += n) {
+        n = size_min(count, LOAD_CHUNK);
+        load_chunk(d, first, fingerprints, n);
+    }
 }
 
 size_t dedup_bytes(const struct dedup *d)

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/json_write.h"
 #include <stdlib.h>
+#define XXH_INLINE_ALL /* values are short: a call would cost as much as the hash */
 #include <xxhash.h>
 
 #define STAMP_HEAD "{\"recorded\":\""
@@ -72,8 +73,8 @@ static const struct member members[SLOTS] = {
 struct reading {
     struct ctx *cx;
     struct entry_batch *batch;
-    struct entry_meta meta;
-    bool stored; /* the two stamped members are expected, not refused */
+    struct entry_meta *meta; /* behind the batch's last, not counted yet */
+    bool stored;             /* the two stamped members are expected, not refused */
     bool own, has_version, has_data;
 };
 
@@ -121,16 +122,18 @@ void entry_batch_truncate(struct entry_batch *b, size_t count)
 {
     if (count >= b->count)
         return;
-    b->frames.n = b->meta[count].at - ENTRY_FRAME_BYTES;
-    b->frames.failed = b->values.failed = false; /* values of dropped entries stay, unused */
+    b->frames.n = b->meta[count].at - ENTRY_FRAME_BYTES; /* values of the dropped stay, unused */
     b->count = count;
 }
 
+/* Room for all values of an entry was reserved when it began. */
 static struct entry_attr keep_value(struct entry_batch *b, str value)
 {
     struct entry_attr a = {(uint32_t)b->values.n, (uint32_t)value.n, entry_value_hash(value)};
 
-    buf_put(&b->values, value);
+    if (value.n)
+        memcpy(b->values.p + b->values.n, value.p, value.n);
+    b->values.n += value.n;
     return a;
 }
 
@@ -158,7 +161,7 @@ static void read_text(struct reading *r, const struct member *m, struct json v)
         ISSUE(r, m->name, "\"/chancery\" is reserved for the server's own events");
         return;
     }
-    r->meta.attr[m->attr] = keep_value(r->batch, value);
+    r->meta->attr[m->attr] = keep_value(r->batch, value);
 }
 
 static void read_member(struct reading *r, const struct member *m, struct json v)
@@ -171,14 +174,15 @@ static void read_member(struct reading *r, const struct member *m, struct json v
         break;
     case RULE_ID:
         if (non_empty_string(r, m->name, v))
-            r->meta.id = keep_value(r->batch, json_str(v));
+            r->meta->id = keep_value(r->batch, json_str(v));
         break;
     case RULE_TEXT:
         read_text(r, m, v);
         break;
     case RULE_TIME:
-        r->meta.has_time = json_kind(v) == JSON_STRING && time_parse(json_str(v), &r->meta.time_us);
-        if (!r->meta.has_time)
+        r->meta->has_time =
+            json_kind(v) == JSON_STRING && time_parse(json_str(v), &r->meta->time_us);
+        if (!r->meta->has_time)
             ISSUE(r, m->name, "must be a time like 2026-11-20T08:15:30Z (RFC 3339)");
         break;
     case RULE_STRING:
@@ -200,7 +204,7 @@ static void read_member(struct reading *r, const struct member *m, struct json v
         if (!r->stored)
             ISSUE(r, m->name, "is set by the server");
         else if (str_eq(m->name, S("principal")) && json_str(v).n)
-            r->meta.attr[ATTR_PRINCIPAL] = keep_value(r->batch, json_str(v));
+            r->meta->attr[ATTR_PRINCIPAL] = keep_value(r->batch, json_str(v));
         break;
     case RULE_NONE:
         break;
@@ -245,37 +249,27 @@ static void read_object(struct reading *r, struct json root)
     if (had_issues)
         return;
     require(r, "specversion", r->has_version);
-    require(r, "id", r->meta.id.at != ATTR_ABSENT);
-    require(r, "source", r->meta.attr[ATTR_SOURCE].at != ATTR_ABSENT);
-    require(r, "type", r->meta.attr[ATTR_TYPE].at != ATTR_ABSENT);
+    require(r, "id", r->meta->id.at != ATTR_ABSENT);
+    require(r, "source", r->meta->attr[ATTR_SOURCE].at != ATTR_ABSENT);
+    require(r, "type", r->meta->attr[ATTR_TYPE].at != ATTR_ABSENT);
 }
 
 /* ---- the batch ---- */
 
-static struct entry_meta meta_empty(const struct entry_batch *b, int64_t recorded_us)
+static void meta_begin(struct entry_meta *m, const struct entry_batch *b, int64_t recorded_us)
 {
-    struct entry_meta m = {.at = (uint32_t)b->frames.n + ENTRY_FRAME_BYTES,
-                           .recorded_us = recorded_us,
-                           .time_us = recorded_us,
-                           .id = {ATTR_ABSENT, 0, 0}};
-
+    *m = (struct entry_meta){.at = (uint32_t)b->frames.n + ENTRY_FRAME_BYTES,
+                             .recorded_us = recorded_us,
+                             .time_us = recorded_us,
+                             .id = {ATTR_ABSENT, 0, 0}};
     for (size_t a = 0; a < ATTR_COUNT; a++)
-        m.attr[a] = (struct entry_attr){ATTR_ABSENT, 0, 0};
-    return m;
+        m->attr[a].at = ATTR_ABSENT;
 }
 
-static void put_frame_length(struct entry_batch *b, const struct entry_meta *m)
+/* Room for one more entry of `bytes` and `stamp` bytes; *out is its metadata, begun. */
+static err begin(struct ctx *cx, struct entry_batch *b, size_t bytes, size_t stamp,
+                 int64_t recorded_us, struct entry_meta **out)
 {
-    unsigned char *p = (unsigned char *)b->frames.p + m->at - ENTRY_FRAME_BYTES;
-
-    p[0] = (unsigned char)(m->n >> 8);
-    p[1] = (unsigned char)m->n;
-}
-
-static err push(struct ctx *cx, struct entry_batch *b, const struct entry_meta *m)
-{
-    TRY(buf_check(cx, &b->frames, "the batch"));
-    TRY(buf_check(cx, &b->values, "the batch's attributes"));
     if (b->count == b->capacity) {
         size_t capacity = size_max(b->capacity * 2, 64);
         struct entry_meta *more = realloc(b->meta, capacity * sizeof *more);
@@ -284,10 +278,31 @@ static err push(struct ctx *cx, struct entry_batch *b, const struct entry_meta *
         b->meta = more;
         b->capacity = capacity;
     }
-    b->meta[b->count++] = *m;
-    put_frame_length(b, m);
-    b->hashed = false;
+    if (!buf_reserve(&b->frames, ENTRY_FRAME_BYTES + bytes + stamp) ||
+        !buf_reserve(&b->values, bytes + stamp)) {
+        b->frames.failed = b->values.failed = false;
+        return fail(cx, ERR_TOO_LARGE, "the batch is full");
+    }
+    meta_begin(&b->meta[b->count], b, recorded_us);
+    *out = &b->meta[b->count];
     return ERR_OK;
+}
+
+static void put(struct entry_batch *b, str s)
+{
+    memcpy(b->frames.p + b->frames.n, s.p, s.n);
+    b->frames.n += s.n;
+}
+
+static void end(struct entry_batch *b)
+{
+    struct entry_meta *m = &b->meta[b->count++];
+    unsigned char *length = (unsigned char *)b->frames.p + m->at - ENTRY_FRAME_BYTES;
+
+    m->n = (uint32_t)(b->frames.n - m->at);
+    length[0] = (unsigned char)(m->n >> 8);
+    length[1] = (unsigned char)m->n;
+    b->hashed = false;
 }
 
 /* Take back what a refused entry left behind. */
@@ -295,19 +310,24 @@ static void rewind_to(struct entry_batch *b, size_t frames, size_t values)
 {
     b->frames.n = frames;
     b->values.n = values;
-    b->frames.failed = b->values.failed = false;
 }
 
-static void put_stamp(struct entry_batch *b, const struct entry_stamp *stamp)
+void entry_stamp_prepare(struct entry_stamp *stamp)
 {
     char recorded[TIME_TEXT_SIZE];
+    struct buf b = BUF(ENTRY_STAMP_BYTES_MAX);
 
     time_format(stamp->recorded_us, recorded);
-    buf_put(&b->frames, S("\0\0" STAMP_HEAD));
-    buf_put(&b->frames, (str){recorded, TIME_TEXT_BYTES});
-    buf_put(&b->frames, S(STAMP_MIDDLE));
-    json_put_str(&b->frames, stamp->principal);
-    buf_put_char(&b->frames, ',');
+    buf_put(&b, S(STAMP_HEAD));
+    buf_put(&b, (str){recorded, TIME_TEXT_BYTES});
+    buf_put(&b, S(STAMP_MIDDLE));
+    json_put_str(&b, stamp->principal);
+    buf_put_char(&b, ',');
+    ENSURE(buf_ok(&b));
+    memcpy(stamp->text, b.p, b.n);
+    stamp->text_bytes = b.n;
+    stamp->principal_hash = entry_value_hash(stamp->principal);
+    buf_close(&b);
 }
 
 static err refuse(struct ctx *cx)
@@ -320,37 +340,34 @@ static err refuse(struct ctx *cx)
 static err add(struct reading *r, str text, const struct entry_stamp *stamp, struct json root)
 {
     struct entry_batch *b = r->batch;
+    struct entry_meta *m = r->meta;
 
     read_object(r, root);
     if (r->cx->issue_count)
         return refuse(r->cx);
-    r->meta.id_hash = id_hash(r->meta.attr[ATTR_SOURCE].hash, entry_batch_value(b, &r->meta.id));
-    if (!r->meta.has_time)
-        r->meta.time_us = stamp->recorded_us;
-    if (r->stored) {
-        buf_put(&b->frames, S("\0\0"));
-        buf_put(&b->frames, text);
-    } else {
+    m->id_hash = id_hash(m->attr[ATTR_SOURCE].hash, entry_batch_value(b, &m->id));
+    b->frames.n += ENTRY_FRAME_BYTES;
+    if (!r->stored) {
         if (stamp->principal.n)
-            r->meta.attr[ATTR_PRINCIPAL] = keep_value(b, stamp->principal);
-        put_stamp(b, stamp);
-        buf_put(&b->frames, str_slice(text, 1, text.n));
+            m->attr[ATTR_PRINCIPAL] = keep_value(b, stamp->principal);
+        put(b, (str){stamp->text, stamp->text_bytes});
+        text = str_slice(text, 1, text.n);
     }
-    size_t n = b->frames.n - r->meta.at;
-    if (buf_ok(&b->frames) && n > ENTRY_BYTES_MAX)
+    put(b, text);
+    size_t n = b->frames.n - m->at;
+    if (n > ENTRY_BYTES_MAX)
         return fail(r->cx, ERR_TOO_LARGE,
                     "the entry has %zu bytes with what the server adds, at most %d are taken", n,
                     ENTRY_BYTES_MAX);
-    r->meta.n = (uint32_t)n;
-    return push(r->cx, b, &r->meta);
+    end(b);
+    return ERR_OK;
 }
 
-err entry_add(struct ctx *cx, struct entry_batch *b, struct json_parser *p, str text,
-              const struct entry_stamp *stamp)
+static err add_prepared(struct ctx *cx, struct entry_batch *b, struct json_parser *p, str text,
+                        const struct entry_stamp *stamp)
 {
     size_t frames = b->frames.n, values = b->values.n;
-    struct reading r = {
-        .cx = cx, .batch = b, .meta = meta_empty(b, stamp->recorded_us), .own = stamp->own};
+    struct reading r = {.cx = cx, .batch = b, .own = stamp->own};
     struct json root;
 
     cx->issue_count = 0;
@@ -361,30 +378,46 @@ err entry_add(struct ctx *cx, struct entry_batch *b, struct json_parser *p, str 
     TRY(json_parse_padded(cx, p, text, &root));
     if (json_kind(root) != JSON_OBJECT)
         return fail(cx, ERR_INVALID, "an event must be a JSON object");
+    TRY(begin(cx, b, text.n, stamp->text_bytes, stamp->recorded_us, &r.meta));
     err e = add(&r, text, stamp, root);
     if (e != ERR_OK)
         rewind_to(b, frames, values);
     return e;
 }
 
+err entry_add(struct ctx *cx, struct entry_batch *b, struct json_parser *p, str text,
+              const struct entry_stamp *stamp)
+{
+    struct entry_stamp own;
+
+    if (stamp->text_bytes)
+        return add_prepared(cx, b, p, text, stamp);
+    own = *stamp;
+    entry_stamp_prepare(&own);
+    return add_prepared(cx, b, p, text, &own);
+}
+
+static err add_opaque(struct ctx *cx, struct entry_batch *b, str bytes, int64_t recorded_us)
+{
+    struct entry_meta *m;
+
+    TRY(begin(cx, b, bytes.n, 0, recorded_us, &m));
+    b->frames.n += ENTRY_FRAME_BYTES;
+    if (bytes.n)
+        put(b, bytes);
+    end(b);
+    return ERR_OK;
+}
+
 err entry_add_opaque(struct ctx *cx, struct entry_batch *b, str bytes, int64_t recorded_us)
 {
-    size_t frames = b->frames.n;
-    struct entry_meta m = meta_empty(b, recorded_us);
-
     if (bytes.n > ENTRY_BYTES_MAX)
         return fail(cx, ERR_TOO_LARGE, "the entry has %zu bytes, at most %d are taken", bytes.n,
                     ENTRY_BYTES_MAX);
     /* Nobody may write what reads back as an event that the server has stamped. */
     if (str_starts(bytes, S(STAMP_HEAD)))
         return fail(cx, ERR_INVALID, "a raw entry may not begin with the server's stamp");
-    m.n = (uint32_t)bytes.n;
-    buf_put(&b->frames, S("\0\0"));
-    buf_put(&b->frames, bytes);
-    err e = push(cx, b, &m);
-    if (e != ERR_OK)
-        b->frames.n = frames;
-    return e;
+    return add_opaque(cx, b, bytes, recorded_us);
 }
 
 /* The `recorded` of a stamped entry. */
@@ -395,27 +428,30 @@ static bool stamp_of(str bytes, int64_t *out_us)
            str_starts(str_slice(bytes, RECORDED_AT + TIME_TEXT_BYTES, bytes.n), S(STAMP_MIDDLE));
 }
 
+bool entry_is_event(str bytes)
+{
+    int64_t recorded_us;
+
+    return stamp_of(bytes, &recorded_us);
+}
+
 err entry_add_stored(struct ctx *cx, struct entry_batch *b, struct json_parser *p, str bytes,
                      int64_t inherited_us)
 {
     size_t frames = b->frames.n, values = b->values.n;
-    struct entry_stamp stamp = {.recorded_us = inherited_us};
+    struct reading r = {.cx = cx, .batch = b, .stored = true};
+    int64_t recorded_us = inherited_us;
     struct json root;
 
     cx->issue_count = 0;
-    if (stamp_of(bytes, &stamp.recorded_us) && json_parse(cx, p, bytes, &root) == ERR_OK) {
-        struct reading r = {
-            .cx = cx, .batch = b, .meta = meta_empty(b, stamp.recorded_us), .stored = true};
-        if (add(&r, bytes, &stamp, root) == ERR_OK)
+    if (stamp_of(bytes, &recorded_us) && json_parse(cx, p, bytes, &root) == ERR_OK) {
+        TRY(begin(cx, b, bytes.n, 0, recorded_us, &r.meta));
+        if (add(&r, bytes, NULL, root) == ERR_OK)
             return ERR_OK;
         rewind_to(b, frames, values);
     }
     ctx_clear_error(cx);
-    struct entry_meta m = meta_empty(b, inherited_us);
-    m.n = (uint32_t)bytes.n;
-    buf_put(&b->frames, S("\0\0"));
-    buf_put(&b->frames, bytes);
-    return push(cx, b, &m);
+    return add_opaque(cx, b, bytes, inherited_us);
 }
 
 void entry_batch_hash(struct entry_batch *b)

@@ -82,12 +82,21 @@ static inline str entry_batch_value(const struct entry_batch *b, const struct en
     return a->at == ATTR_ABSENT ? STR_NULL : (str){b->values.p + a->at, a->n};
 }
 
+enum { ENTRY_STAMP_BYTES_MAX = 512 };
+
 /* What the server knows when it receives an entry. */
 struct entry_stamp {
     int64_t recorded_us;
-    str principal; /* no control characters; escaped here */
+    str principal; /* at most 64 bytes; escaped here */
     bool own;      /* our own event: may use the source "/chancery" */
+    /* set by entry_stamp_prepare() */
+    uint64_t principal_hash;
+    size_t text_bytes;
+    char text[ENTRY_STAMP_BYTES_MAX];
 };
+
+/* For many entries of one stamp: its text is made once.  Optional. */
+void entry_stamp_prepare(struct entry_stamp *stamp);
 
 /* Check one event of a client and add it.  `text` must be followed by JSON_PADDING readable bytes.
  * INVALID (with issues: pointer and detail), TOO_LARGE; the batch is then as before. */
@@ -103,6 +112,9 @@ err entry_add_stored(struct ctx *cx, struct entry_batch *b, struct json_parser *
 void entry_batch_hash(struct entry_batch *b);
 /* Set `recorded` of entry i to a later time and hash it again. */
 void entry_restamp(struct entry_batch *b, size_t i, int64_t recorded_us);
+
+/* Does a stored entry carry the server's stamp: is it an event, not raw bytes? */
+bool entry_is_event(str bytes);
 
 uint64_t entry_value_hash(str value);
 uint64_t entry_id_hash(str source, str id);

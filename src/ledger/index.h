@@ -5,14 +5,14 @@
  * that never changes (struct index_reader over the mapped bytes).  Both answer the same questions,
  * through struct segment_index.
  *
- * Positions are 0..65535 within the segment, so a set of positions is one Roaring container. */
+ * Positions are 0..65535 within the segment (positions.h). */
 #pragma once
 #include "base/base.h"
 #include "base/buf.h"
 #include "ledger/entry.h"
-#include <roaring/roaring.h>
+#include "ledger/positions.h"
 
-enum { SEGMENT_ENTRIES = 65536, FINGERPRINT_BYTES = 5 };
+enum { FINGERPRINT_BYTES = 5 };
 
 enum index_time { INDEX_RECORDED, INDEX_TIME, INDEX_TIMES };
 
@@ -53,16 +53,27 @@ bool index_time_range(struct segment_index ix, enum index_time which, int64_t *o
                       int64_t *out_max);
 /* Add to `into` the positions whose attribute equals `value`, or begins with it. */
 err index_lookup(struct ctx *cx, struct segment_index ix, enum attr attr, str value, bool prefix,
-                 roaring_bitmap_t *into);
+                 struct positions *into);
 /* Add to `into` the positions with from_us <= time < to_us (0 is open on that side). */
 err index_lookup_time(struct ctx *cx, struct segment_index ix, enum index_time which,
-                      int64_t from_us, int64_t to_us, roaring_bitmap_t *into);
+                      int64_t from_us, int64_t to_us, struct positions *into);
 /* Times of positions [0, count) into `out`. */
 err index_times(struct ctx *cx, struct segment_index ix, enum index_time which, int64_t *out,
                 size_t count);
-/* Every value of an attribute in order, with its positions (borrowed for the call). */
-typedef err index_visit(struct ctx *cx, void *state, str value, const roaring_bitmap_t *positions);
+/* A value of an attribute, how many entries have it, and, when asked for, which. */
+struct posting;
+struct index_item {
+    str value; /* borrowed for the call, as all of it */
+    uint32_t count;
+    const uint32_t *positions;     /* of a builder, else NULL */
+    const struct posting *posting; /* of a reader, else NULL */
+};
+typedef err index_visit(struct ctx *cx, void *state, const struct index_item *item);
+/* Every value of an attribute in the order of its bytes. */
 err index_values(struct ctx *cx, struct segment_index ix, enum attr attr, index_visit *visit,
                  void *state);
+/* The item's positions, rising: `out` points at its own or into `room` (item->count of them). */
+err index_item_positions(struct ctx *cx, const struct index_item *item, uint32_t *room,
+                         const uint32_t **out);
 /* The 40-bit fingerprint (high bits of id_hash) of each position; 0 for opaque entries. */
 err index_fingerprints(struct ctx *cx, struct segment_index ix, uint64_t *out, size_t count);

@@ -121,22 +121,3 @@ struct index_reader {
 
 /* CORRUPT naming the part. */
 err index_corrupt(struct ctx *cx, const struct index_reader *r, const char *what, const void *at);
-
-/* ---- both ---- */
-
-/* A value with its positions: `postings` of a file, or numbers that are at hand. */
-struct posting;
-struct index_item {
-    str value;
-    uint32_t count;
-    const uint32_t *positions;     /* NULL: in `posting` */
-    const struct posting *posting; /* of a reader */
-};
-
-typedef err index_item_visit(struct ctx *cx, void *state, const struct index_item *item);
-/* Every value in order, its positions not yet decoded. */
-err index_items(struct ctx *cx, struct segment_index ix, enum attr attr, index_item_visit *visit,
-                void *state);
-/* The item's positions, rising: its own or decoded into `room` (SEGMENT_ENTRIES); NULL: malformed.
- */
-const uint32_t *index_item_positions(const struct index_item *item, uint32_t *room);

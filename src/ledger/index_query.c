@@ -2,7 +2,7 @@
 #include "ledger/index_values.h"
 #include <endian.h>
 
-enum { LANES = 8, STRIDE = 4 * LANES, WORD_BITS = 64, GATHER = 1024 };
+enum { LANES = 8, VECTORS = WORD_BITS / LANES };
 
 uint32_t index_count(struct segment_index ix)
 {
@@ -19,80 +19,69 @@ bool index_time_range(struct segment_index ix, enum index_time which, int64_t *o
     return true;
 }
 
-/* ---- collecting positions ---- */
-
-/* Rising positions on their way into a set, many at a time. */
-struct gather {
-    roaring_bitmap_t *into;
-    uint32_t n;
-    uint32_t position[GATHER];
-};
-
-static void gather_end(struct gather *g)
-{
-    roaring_bitmap_add_many(g->into, g->n, g->position);
-    g->n = 0;
-}
-
-static inline void gather_put(struct gather *g, uint32_t position)
-{
-    if (UNLIKELY(g->n == GATHER))
-        gather_end(g);
-    g->position[g->n++] = position;
-}
-
 /* ---- values in memory ---- */
 
 typedef uint16_t lanes __attribute__((vector_size(LANES * sizeof(uint16_t))));
 
-/* Whether any of the next STRIDE numbers is this one. */
+/* Whether any of the next WORD_BITS numbers is this one. */
 static inline bool any_is(const uint16_t *column, lanes number)
 {
-    lanes v[STRIDE / LANES];
+    lanes v[VECTORS], same = {0};
     uint64_t halves[2];
 
     memcpy(v, column, sizeof v);
-    lanes same = (lanes)((v[0] == number) | (v[1] == number) | (v[2] == number) | (v[3] == number));
+    for (unsigned i = 0; i < VECTORS; i++)
+        same |= (lanes)(v[i] == number);
     memcpy(halves, &same, sizeof halves);
     return halves[0] | halves[1];
 }
 
-static void scan_for(const struct builder_view *v, uint32_t number, roaring_bitmap_t *into)
+/* Bit i: whether entry first + i has the attribute. */
+static uint64_t present_word(const struct builder_view *v, uint32_t first, uint32_t n)
 {
-    struct gather g = {.into = into};
-    lanes all = (lanes){0} + (uint16_t)number;
-    uint32_t at = table_value(&v->b->attr[v->attr], number)->first;
+    uint64_t word = 0;
 
-    for (; at < v->count; at++) {
-        while (at % STRIDE == 0 && at + STRIDE <= v->count && !any_is(v->column + at, all))
-            at += STRIDE;
-        if (at < v->count && v->column[at] == number && view_has(v, at))
-            gather_put(&g, at);
+    for (uint32_t i = 0; i < n; i++)
+        word |= (uint64_t)view_has(v, first + i) << i;
+    return word;
+}
+
+static void scan_for(const struct builder_view *v, uint16_t number, struct positions *into)
+{
+    uint32_t first = table_value(&v->b->attr[v->attr], number)->first / WORD_BITS * WORD_BITS;
+    lanes all = (lanes){0} + number;
+
+    for (; first < v->count; first += WORD_BITS) {
+        const uint16_t *column = v->column + first; /* it has all SEGMENT_ENTRIES places */
+        uint32_t n = (uint32_t)size_min(WORD_BITS, v->count - first);
+        uint64_t word = 0;
+        if (n == WORD_BITS && !any_is(column, all))
+            continue;
+        for (uint32_t i = 0; i < n; i++)
+            word |= (uint64_t)(column[i] == number) << i;
+        if (number == 0) /* it also stands where there is none */
+            word &= present_word(v, first, n);
+        into->word[first / WORD_BITS] |= word;
     }
-    gather_end(&g);
 }
 
 static void scan_for_prefix(struct arena *tmp, const struct builder_view *v, str prefix,
-                            roaring_bitmap_t *into)
+                            struct positions *into)
 {
-    struct gather g = {.into = into};
-    uint64_t *wanted = arena_new(tmp, uint64_t, SEGMENT_ENTRIES / WORD_BITS);
+    struct positions *wanted = arena_new(tmp, struct positions, 1); /* numbers, here */
 
     for (uint32_t i = 0; i < v->values; i++) {
         const struct value *value = table_value(&v->b->attr[v->attr], i);
         if (str_starts((str){value->p, value->n}, prefix))
-            wanted[i / WORD_BITS] |= 1ull << i % WORD_BITS;
+            positions_add(wanted, i);
     }
-    for (uint32_t i = 0; i < v->count; i++) {
-        uint16_t number = v->column[i];
-        if ((wanted[number / WORD_BITS] >> number % WORD_BITS & 1) && view_has(v, i))
-            gather_put(&g, i);
-    }
-    gather_end(&g);
+    for (uint32_t i = 0; i < v->count; i++)
+        if (positions_have(wanted, v->column[i]) && view_has(v, i))
+            positions_add(into, i);
 }
 
 static void builder_lookup(struct arena *tmp, const struct index_builder *b, enum attr attr,
-                           str value, bool prefix, roaring_bitmap_t *into)
+                           str value, bool prefix, struct positions *into)
 {
     uint32_t number = prefix ? 0 : builder_find(b, attr, value);
     struct builder_view v = builder_view(b, attr); /* after the find: it has what was found */
@@ -102,13 +91,13 @@ static void builder_lookup(struct arena *tmp, const struct index_builder *b, enu
     if (prefix)
         scan_for_prefix(tmp, &v, value, into);
     else if (number != UINT32_MAX)
-        scan_for(&v, number, into);
+        scan_for(&v, (uint16_t)number, into);
 }
 
 /* ---- values in a file ---- */
 
 static err reader_lookup(struct ctx *cx, const struct index_reader *r, enum attr attr, str value,
-                         bool prefix, roaring_bitmap_t *into)
+                         bool prefix, struct positions *into)
 {
     struct values v;
     struct values_cursor c;
@@ -126,7 +115,7 @@ static err reader_lookup(struct ctx *cx, const struct index_reader *r, enum attr
         if (!more)
             break;
         bool hit = prefix ? str_starts(c.value, value) : str_eq(c.value, value);
-        if (hit && !posting_add(cx->tmp, &c.posting, into))
+        if (hit && !posting_add(&c.posting, into))
             return index_corrupt(cx, r, "positions", v.longs.p);
         if (!hit && str_cmp(c.value, value) > 0)
             break;
@@ -135,7 +124,7 @@ static err reader_lookup(struct ctx *cx, const struct index_reader *r, enum attr
 }
 
 err index_lookup(struct ctx *cx, struct segment_index ix, enum attr attr, str value, bool prefix,
-                 roaring_bitmap_t *into)
+                 struct positions *into)
 {
     SCRATCH(tmp, cx);
 
@@ -147,17 +136,17 @@ err index_lookup(struct ctx *cx, struct segment_index ix, enum attr attr, str va
 
 /* ---- every value ---- */
 
-static err builder_items(struct ctx *cx, const struct index_builder *b, enum attr attr,
-                         index_item_visit *visit, void *state)
+static err builder_values(struct ctx *cx, struct arena *tmp, const struct index_builder *b,
+                          enum attr attr, index_visit *visit, void *state)
 {
     struct builder_view v = builder_view(b, attr);
 
     if (!v.column)
         return ERR_OK;
-    uint32_t *order = arena_new(cx->tmp, uint32_t, v.values);
-    uint32_t *start = arena_new(cx->tmp, uint32_t, v.values + 1);
-    uint32_t *positions = arena_new(cx->tmp, uint32_t, v.count);
-    view_sort(cx->tmp, &v, order);
+    uint32_t *order = arena_new(tmp, uint32_t, v.values);
+    uint32_t *start = arena_new(tmp, uint32_t, v.values + 1);
+    uint32_t *positions = arena_new(tmp, uint32_t, v.count);
+    view_sort(tmp, &v, order);
     view_group(&v, start, positions);
     for (uint32_t i = 0; i < v.values; i++) {
         const struct value *value = table_value(&b->attr[attr], order[i]);
@@ -170,8 +159,8 @@ static err builder_items(struct ctx *cx, const struct index_builder *b, enum att
     return ERR_OK;
 }
 
-static err reader_items(struct ctx *cx, const struct index_reader *r, enum attr attr,
-                        index_item_visit *visit, void *state)
+static err reader_values(struct ctx *cx, const struct index_reader *r, enum attr attr,
+                         index_visit *visit, void *state)
 {
     struct values v;
     struct values_cursor c;
@@ -191,54 +180,26 @@ static err reader_items(struct ctx *cx, const struct index_reader *r, enum attr 
     }
 }
 
-err index_items(struct ctx *cx, struct segment_index ix, enum attr attr, index_item_visit *visit,
-                void *state)
-{
-    SCRATCH(tmp, cx);
-
-    return ix.reader ? reader_items(cx, ix.reader, attr, visit, state)
-                     : builder_items(cx, ix.builder, attr, visit, state);
-}
-
-const uint32_t *index_item_positions(const struct index_item *item, uint32_t *room)
-{
-    if (item->positions)
-        return item->positions;
-    return posting_positions(item->posting, room) ? room : NULL;
-}
-
-struct values_visit {
-    struct segment_index ix;
-    index_visit *visit;
-    void *state;
-    uint32_t *room;
-};
-
-static void bitmap_cleanup(roaring_bitmap_t **b)
-{
-    roaring_bitmap_free(*b);
-}
-
-static err visit_as_bitmap(struct ctx *cx, void *state, const struct index_item *item)
-{
-    const struct values_visit *v = state;
-    CLEANUP(bitmap_cleanup) roaring_bitmap_t *bitmap = roaring_bitmap_create();
-    const uint32_t *positions = index_item_positions(item, v->room);
-
-    ENSURE(bitmap);
-    if (!positions)
-        return index_corrupt(cx, v->ix.reader, "positions", v->ix.reader->bytes.p);
-    roaring_bitmap_add_many(bitmap, item->count, positions);
-    return v->visit(cx, v->state, item->value, bitmap);
-}
-
 err index_values(struct ctx *cx, struct segment_index ix, enum attr attr, index_visit *visit,
                  void *state)
 {
     SCRATCH(tmp, cx);
-    struct values_visit v = {ix, visit, state, arena_new(tmp.mem, uint32_t, SEGMENT_ENTRIES)};
 
-    return index_items(cx, ix, attr, visit_as_bitmap, &v);
+    return ix.reader ? reader_values(cx, ix.reader, attr, visit, state)
+                     : builder_values(cx, tmp.mem, ix.builder, attr, visit, state);
+}
+
+err index_item_positions(struct ctx *cx, const struct index_item *item, uint32_t *room,
+                         const uint32_t **out)
+{
+    *out = item->positions;
+    if (item->positions)
+        return ERR_OK;
+    if (!posting_positions(item->posting, room))
+        return fail(cx, ERR_CORRUPT, "index: malformed positions of \"%.*s\"",
+                    STR_FMT(str_slice(item->value, 0, 100)));
+    *out = room;
+    return ERR_OK;
 }
 
 /* ---- times and fingerprints ---- */
@@ -253,21 +214,19 @@ static bool in_time(const struct time_filter *f, int64_t us)
 }
 
 static void filter_times(const struct time_filter *f, const int64_t *times, uint32_t first,
-                         uint32_t n, roaring_bitmap_t *into)
+                         uint32_t n, struct positions *into)
 {
-    struct gather g = {.into = into};
-
     for (uint32_t i = 0; i < n; i++)
         if (in_time(f, times[i]))
-            gather_put(&g, first + i);
-    gather_end(&g);
+            positions_add(into, first + i);
 }
 
 /* Chunk by chunk: outside, inside, or to be read. */
 static err reader_lookup_time(struct ctx *cx, const struct index_reader *r, enum index_time which,
-                              const struct time_filter *f, roaring_bitmap_t *into)
+                              const struct time_filter *f, struct positions *into)
 {
-    int64_t *times = arena_new(cx->tmp, int64_t, TIME_CHUNK), min, max;
+    SCRATCH(tmp, cx);
+    int64_t *times = arena_new(tmp.mem, int64_t, TIME_CHUNK), min, max;
 
     for (uint32_t c = 0; c < time_chunks(r->entries); c++) {
         uint32_t first = c * TIME_CHUNK;
@@ -277,10 +236,10 @@ static err reader_lookup_time(struct ctx *cx, const struct index_reader *r, enum
         if ((f->from_us && max < f->from_us) || (f->to_us && min >= f->to_us))
             continue;
         if (in_time(f, min) && in_time(f, max)) {
-            roaring_bitmap_add_range_closed(into, first, first + n - 1);
+            positions_add_range(into, first, first + n);
             continue;
         }
-        if (!times_read(cx->tmp, &r->times[which], c, times))
+        if (!times_read(tmp.mem, &r->times[which], c, times))
             return index_corrupt(cx, r, "times", r->times[which].bytes.p);
         filter_times(f, times, first, n, into);
     }
@@ -288,9 +247,8 @@ static err reader_lookup_time(struct ctx *cx, const struct index_reader *r, enum
 }
 
 err index_lookup_time(struct ctx *cx, struct segment_index ix, enum index_time which,
-                      int64_t from_us, int64_t to_us, roaring_bitmap_t *into)
+                      int64_t from_us, int64_t to_us, struct positions *into)
 {
-    SCRATCH(tmp, cx);
     struct time_filter f = {from_us, to_us};
     int64_t min, max;
     uint32_t count = index_count(ix);
@@ -300,7 +258,7 @@ err index_lookup_time(struct ctx *cx, struct segment_index ix, enum index_time w
     if ((from_us && max < from_us) || (to_us && min >= to_us))
         return ERR_OK;
     if (in_time(&f, min) && in_time(&f, max)) {
-        roaring_bitmap_add_range_closed(into, 0, count - 1);
+        positions_add_range(into, 0, count);
         return ERR_OK;
     }
     if (ix.reader)

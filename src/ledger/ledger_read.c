@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "ledger/engine.h"
 #include "ledger/tile.h"
+#include <stdio.h>
 #include <stdlib.h>
 
 uint64_t ledger_size(const struct ledger *l)

@@ -1,125 +1,279 @@
 /* query.c - see query.h. */
-#include "ledger/query.h"
-#include "ledger/segment_file.h"
+#include "ledger/query_inner.h"
 
-static void free_bitmap(roaring_bitmap_t **b)
+enum { BUNDLE_ENTRIES = 256 };
+
+/* ---- from segment to segment ---- */
+
+void query_range(const struct query *q, uint64_t size, uint64_t *out_begin, uint64_t *out_end)
 {
-    if (*b)
-        roaring_bitmap_free(*b);
+    *out_end = u64_min(q->end, size);
+    *out_begin = u64_min(q->begin, *out_end);
 }
 
-struct run {
-    struct ledger *l;
+static err visit_part(struct ctx *cx, struct ledger *l, const struct query_part *range,
+                      uint64_t number, query_part_visit *visit, void *state, bool *stop)
+{
+    CLEANUP(segment_cleanup) struct segment *s = NULL;
+
+    TRY(ledger_segment_get(cx, l, number, &s));
+    struct query_part part = *range;
+    part.segment = s;
+    part.info = segment_info(s);
+    part.to = (uint32_t)size_min(part.to, part.info.count);
+    if (part.info.pruned || part.from >= part.to)
+        return ERR_OK;
+    return visit(cx, state, &part, stop);
+}
+
+err query_parts(struct ctx *cx, struct ledger *l, const struct query *q, query_part_visit *visit,
+                void *state)
+{
+    uint64_t begin, end;
+    bool stop = false;
+
+    query_range(q, ledger_size(l), &begin, &end);
+    if (begin == end)
+        return ERR_OK;
+    uint64_t first = begin / SEGMENT_ENTRIES, last = (end - 1) / SEGMENT_ENTRIES;
+    for (uint64_t i = 0; i <= last - first && !stop; i++) {
+        uint64_t number = q->oldest_first ? first + i : last - i, at = number * SEGMENT_ENTRIES;
+        struct query_part range = {
+            .from = begin > at ? (uint32_t)(begin - at) : 0,
+            .to = (uint32_t)u64_min(end - at, SEGMENT_ENTRIES),
+        };
+        if (ctx_deadline_passed(cx))
+            return fail(cx, ERR_TIMEOUT, "the query took too long, at segment %llu",
+                        (unsigned long long)number);
+        TRY(visit_part(cx, l, &range, number, visit, state, &stop));
+    }
+    return ERR_OK;
+}
+
+/* ---- within a segment ---- */
+
+/* Attributes by how few entries one value of them usually has: what leaves least comes first. */
+static const enum attr attrs_rarest_first[ATTR_COUNT] = {
+    ATTR_SESSIONID, ATTR_SUBJECT,   ATTR_REMOTEIP, ATTR_ACTOR,
+    ATTR_TYPE,      ATTR_PRINCIPAL, ATTR_SOURCE,   ATTR_OUTCOME,
+};
+
+/* Keep in sets->hits what matches the query in this attribute; *out_any: whether some is left. */
+static err match_attr(struct ctx *cx, const struct query *q, struct segment_index index,
+                      enum attr attr, struct query_sets *sets, bool *out_any)
+{
+    bool asked = false;
+
+    *out_any = true;
+    for (size_t i = 0; i < q->match_count; i++) {
+        const struct query_match *m = &q->match[i];
+        if (m->attr != attr)
+            continue;
+        if (!asked)
+            positions_clear(&sets->group);
+        asked = true;
+        TRY(index_lookup(cx, index, attr, m->value, m->prefix, &sets->group));
+    }
+    if (asked) {
+        positions_and(&sets->hits, &sets->group);
+        *out_any = positions_next(&sets->hits, 0) != POSITION_NONE;
+    }
+    return ERR_OK;
+}
+
+static bool outside_time(const struct query *q, struct segment_index index)
+{
+    int64_t min, max;
+
+    return index_time_range(index, q->time, &min, &max) &&
+           ((q->from_us && max < q->from_us) || (q->to_us && min >= q->to_us));
+}
+
+err query_hits(struct ctx *cx, const struct query *q, const struct query_part *part,
+               struct query_sets *sets)
+{
+    bool timed = q->from_us || q->to_us, any = true;
+
+    positions_clear(&sets->hits);
+    if (timed && outside_time(q, part->info.index))
+        return ERR_OK;
+    positions_add_range(&sets->hits, part->from, part->to);
+    for (unsigned a = 0; a < ATTR_COUNT && q->match_count && any; a++)
+        TRY(match_attr(cx, q, part->info.index, attrs_rarest_first[a], sets, &any));
+    if (!timed || !any)
+        return ERR_OK;
+    positions_clear(&sets->group);
+    TRY(index_lookup_time(cx, part->info.index, q->time, q->from_us, q->to_us, &sets->group));
+    positions_and(&sets->hits, &sets->group);
+    return ERR_OK;
+}
+
+/* ---- finding ---- */
+
+/* A bundle at hand, with the place of each of its entries. */
+struct bundle {
+    uint32_t number; /* UINT32_MAX: none */
+    str frames;
+    uint32_t count;
+    uint32_t at[BUNDLE_ENTRIES]; /* of the entries' lengths */
+};
+
+struct finding {
     const struct query *q;
     query_visit *visit;
     void *state;
-    struct query_end *out;
-    bool stop;
+    uint64_t scanned, segments;
+    bool stopped;
+    uint64_t next;
+    struct query_sets sets;
+    struct bundle bundle;
 };
 
-/* The union of all matches of one attribute. */
-static err lookup_attr(struct ctx *cx, const struct query *q, enum attr attr,
-                       struct segment_index ix, roaring_bitmap_t *into, bool *out_any)
+static uint32_t frame_bytes(str frames, size_t at)
 {
-    *out_any = false;
-    for (size_t i = 0; i < q->match_count; i++) {
-        if (q->match[i].attr != attr)
-            continue;
-        *out_any = true;
-        TRY(index_lookup(cx, ix, attr, q->match[i].value, q->match[i].prefix, into));
+    return (uint32_t)(uint8_t)frames.p[at] << 8 | (uint8_t)frames.p[at + 1];
+}
+
+static void bundle_index(struct bundle *b)
+{
+    size_t at = 0;
+
+    for (b->count = 0; b->count < BUNDLE_ENTRIES && at + ENTRY_FRAME_BYTES <= b->frames.n;
+         b->count++) {
+        uint32_t n = frame_bytes(b->frames, at);
+        if (n > b->frames.n - at - ENTRY_FRAME_BYTES)
+            break;
+        b->at[b->count] = (uint32_t)at;
+        at += ENTRY_FRAME_BYTES + n;
     }
+}
+
+static err read_entry(struct ctx *cx, struct finding *f, const struct query_part *part,
+                      uint32_t position, str *out)
+{
+    struct bundle *b = &f->bundle;
+    uint32_t number = position / BUNDLE_ENTRIES, i = position % BUNDLE_ENTRIES;
+
+    if (b->number != number) {
+        b->number = UINT32_MAX;
+        TRY(segment_bundle(cx, part->segment, number, &b->frames));
+        b->number = number;
+        bundle_index(b);
+    }
+    if (i >= b->count)
+        return fail(cx, ERR_CORRUPT, "entry %llu is not in its bundle",
+                    (unsigned long long)(part->info.first + position));
+    *out = (str){b->frames.p + b->at[i] + ENTRY_FRAME_BYTES, frame_bytes(b->frames, b->at[i])};
     return ERR_OK;
 }
 
-static err positions_of(struct ctx *cx, const struct query *q, struct segment_info info,
-                        roaring_bitmap_t *all)
+static void stop_at(struct finding *f, uint64_t next)
 {
-    roaring_bitmap_add_range(all, 0, info.count);
-    for (unsigned a = 0; a < ATTR_COUNT; a++) {
-        CLEANUP(free_bitmap) roaring_bitmap_t *one = roaring_bitmap_create();
-        bool any;
-        TRY(lookup_attr(cx, q, (enum attr)a, info.index, one, &any));
-        if (any)
-            roaring_bitmap_and_inplace(all, one);
-    }
-    if (q->from_us || q->to_us) {
-        CLEANUP(free_bitmap) roaring_bitmap_t *one = roaring_bitmap_create();
-        TRY(index_lookup_time(cx, info.index, q->time, q->from_us, q->to_us, one));
-        roaring_bitmap_and_inplace(all, one);
-    }
-    return ERR_OK;
+    f->stopped = true;
+    f->next = next;
 }
 
-static err visit_position(struct ctx *cx, struct run *r, struct segment *s, uint32_t position,
-                          int *bundle, str *frames)
+static bool may_scan(const struct finding *f)
 {
-    struct segment_info info = segment_info(s);
-    struct query_hit hit = {.index = info.first + position};
+    return f->q->scan_max == 0 || f->scanned < f->q->scan_max;
+}
 
-    if (*bundle != (int)(position / BUNDLE_ENTRIES)) {
-        TRY(segment_bundle(cx, s, position / BUNDLE_ENTRIES, frames));
-        *bundle = (int)(position / BUNDLE_ENTRIES);
+/* One entry that the indexes found. */
+static err find_one(struct ctx *cx, struct finding *f, const struct query_part *part,
+                    uint32_t position)
+{
+    struct query_hit hit = {.index = part->info.first + position};
+    bool oldest_first = f->q->oldest_first, text = !str_is_null(f->q->text), stop = false;
+
+    if (text && !may_scan(f)) {
+        stop_at(f, oldest_first ? hit.index : hit.index + 1);
+        return ERR_OK;
     }
-    str rest = *frames;
-    for (unsigned i = 0; i <= position % BUNDLE_ENTRIES; i++)
-        if (!frame_next(&rest, &hit.entry))
-            return fail(cx, ERR_CORRUPT, "entry %llu is not in its bundle",
-                        (unsigned long long)hit.index);
-    if (!str_is_null(r->q->text)) {
-        r->out->scanned++;
-        if (str_find(hit.entry, r->q->text) == hit.entry.n)
+    TRY(read_entry(cx, f, part, position, &hit.entry));
+    if (text) {
+        f->scanned++;
+        if (f->q->text.n && !memmem(hit.entry.p, hit.entry.n, f->q->text.p, f->q->text.n))
             return ERR_OK;
     }
-    return r->visit(cx, r->state, &hit, &r->stop);
+    TRY(f->visit(cx, f->state, &hit, &stop));
+    if (stop)
+        stop_at(f, oldest_first ? hit.index + 1 : hit.index);
+    return ERR_OK;
 }
 
-static err run_segment(struct ctx *cx, struct run *r, uint64_t number, uint64_t begin, uint64_t end)
+static err find_in_part(struct ctx *cx, void *state, const struct query_part *part, bool *stop)
 {
-    CLEANUP(segment_cleanup) struct segment *s = NULL;
-    CLEANUP(free_bitmap) roaring_bitmap_t *set = roaring_bitmap_create();
-    int bundle = -1;
-    str frames;
+    struct finding *f = state;
+    uint32_t at;
 
-    TRY(ledger_segment_get(cx, r->l, number, &s));
-    struct segment_info info = segment_info(s);
-    r->out->segments++;
-    if (info.pruned)
-        return ERR_OK;
-    TRY(positions_of(cx, r->q, info, set));
-    uint64_t n = roaring_bitmap_get_cardinality(set);
-    uint32_t *positions = arena_new(cx->tmp, uint32_t, n + 1);
-    roaring_bitmap_to_uint32_array(set, positions);
-    for (uint64_t i = 0; i < n && !r->stop; i++) {
-        uint32_t position = positions[r->q->oldest_first ? i : n - 1 - i];
-        uint64_t index = info.first + position;
-        if (index < begin || index >= end)
-            continue;
-        if (r->q->scan_max && !str_is_null(r->q->text) && r->out->scanned >= r->q->scan_max) {
-            r->stop = true;
-            break;
+    f->segments++;
+    f->bundle.number = UINT32_MAX;
+    TRY(query_hits(cx, f->q, part, &f->sets));
+    if (f->q->oldest_first) {
+        for (at = part->from; !f->stopped; at++) {
+            at = positions_next(&f->sets.hits, at);
+            if (at == POSITION_NONE)
+                break;
+            TRY(find_one(cx, f, part, at));
         }
-        TRY(visit_position(cx, r, s, position, &bundle, &frames));
-        r->out->next = r->q->oldest_first ? index + 1 : index;
+    } else {
+        for (at = part->to; !f->stopped;) {
+            at = positions_before(&f->sets.hits, at);
+            if (at == POSITION_NONE)
+                break;
+            TRY(find_one(cx, f, part, at));
+        }
     }
-    if (!r->stop)
-        r->out->next = r->q->oldest_first ? info.first + info.count : info.first;
+    *stop = f->stopped;
     return ERR_OK;
 }
 
 err query_run(struct ctx *cx, struct ledger *l, const struct query *q, query_visit *visit,
               void *state, struct query_end *out)
 {
-    uint64_t end = u64_min(q->end, ledger_size(l)), begin = q->begin;
-    struct run r = {.l = l, .q = q, .visit = visit, .state = state, .out = out};
+    SCRATCH(tmp, cx);
+    struct finding *f = arena_new(tmp.mem, struct finding, 1);
+    struct query snapshot = *q;
 
-    *out = (struct query_end){.complete = true, .next = q->oldest_first ? end : begin};
-    if (begin >= end)
-        return ERR_OK;
-    uint64_t first = begin / SEGMENT_ENTRIES, count = (end - 1) / SEGMENT_ENTRIES - first + 1;
-    for (uint64_t i = 0; i < count && !r.stop; i++) {
-        SCRATCH(tmp, cx);
-        TRY(run_segment(cx, &r, q->oldest_first ? first + i : first + count - 1 - i, begin, end));
-    }
-    out->complete = !r.stop;
+    query_range(q, ledger_size(l), &snapshot.begin, &snapshot.end);
+    f->q = &snapshot;
+    f->visit = visit;
+    f->state = state;
+    TRY(query_parts(cx, l, &snapshot, find_in_part, f));
+    uint64_t whole = q->begin; /* never back, even from where the log has not come yet */
+    if (q->oldest_first && snapshot.end > whole)
+        whole = snapshot.end;
+    *out = (struct query_end){.complete = !f->stopped || f->next == whole,
+                              .next = f->stopped ? f->next : whole,
+                              .scanned = f->scanned,
+                              .segments = f->segments};
     return ERR_OK;
+}
+
+/* ---- one entry ---- */
+
+static bool attr_matches(const struct query_match *m, str value)
+{
+    return !str_is_null(value) &&
+           (m->prefix ? str_starts(value, m->value) : str_eq(value, m->value));
+}
+
+bool query_matches(const struct query *q, const struct entry_batch *b, size_t i)
+{
+    const struct entry_meta *meta = &b->meta[i];
+    unsigned asked = 0, matched = 0; /* a bit for each attribute */
+    int64_t time = q->time == INDEX_TIME ? meta->time_us : meta->recorded_us;
+
+    if ((q->from_us && time < q->from_us) || (q->to_us && time >= q->to_us))
+        return false;
+    for (size_t k = 0; k < q->match_count; k++) {
+        const struct query_match *m = &q->match[k];
+        asked |= 1u << m->attr;
+        if (attr_matches(m, entry_batch_value(b, &meta->attr[m->attr])))
+            matched |= 1u << m->attr;
+    }
+    if (asked != matched)
+        return false;
+    str entry = entry_batch_get(b, i);
+    return q->text.n == 0 || memmem(entry.p, entry.n, q->text.p, q->text.n) != NULL;
 }

@@ -42,12 +42,13 @@ struct query_end {
     uint64_t segments; /* looked at */
 };
 
+/* TIMEOUT when cx->deadline_ns passes; what the visitor returns; what reading gives. */
 err query_run(struct ctx *cx, struct ledger *l, const struct query *q, query_visit *visit,
               void *state, struct query_end *out);
 /* Does one entry, at hand with its metadata, satisfy the query (live streams)? */
 bool query_matches(const struct query *q, const struct entry_batch *b, size_t i);
 
-/* Counts from the indexes alone (q->text must be null). */
+/* Counts from the indexes alone (q->text must be null).  TOO_LARGE beyond a million groups. */
 struct query_count {
     str value;       /* of `group`; null when not grouped or absent */
     int64_t from_us; /* begin of the time bucket; 0 without buckets */

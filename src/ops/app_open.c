@@ -1,11 +1,13 @@
 /* app_open.c - see app_open.h. */
 #include "ops/app_open.h"
 #include "access/access.h"
+#include "audit/audit.h"
 #include "audit/ingest.h"
 #include "base/clock.h"
 #include "base/encode.h"
 #include "base/log.h"
 #include "crypto/token.h"
+#include "ops/app_parts.h"
 #include "writer/module.h"
 #include "writer/writer.h"
 #include <stdlib.h>
@@ -13,16 +15,6 @@
 
 enum { VKEY_BYTES_MAX = 4096, PORTIONS = 6, PORTION_BYTES = 512 * 1024 };
 #define PROOF_WAIT_NS INT64_C(5000000000)
-
-/* What an app stands on, hidden behind it. */
-struct parts {
-    struct app app; /* first: app_close() finds the parts by it */
-    struct ctx *cx; /* memory of everything that lives as long */
-    const struct config *config;
-    struct note_signer signer;
-    struct vault *vault;
-    struct store *vault_store;
-};
 
 /* ---- the table of modules as lists ---- */
 
@@ -60,7 +52,7 @@ struct metric *const *app_metrics(struct ctx *cx)
     return list;
 }
 
-static err migrate_view(struct ctx *cx, struct store *view)
+err parts_migrate_view(struct ctx *cx, struct store *view)
 {
     for (const struct module *m = modules; m->name; m++)
         if (m->view_migrations)
@@ -70,7 +62,7 @@ static err migrate_view(struct ctx *cx, struct store *view)
 
 /* ---- the vault ---- */
 
-static const char *in_data(struct ctx *cx, const struct config *config, const char *name)
+const char *parts_path(struct ctx *cx, const struct config *config, const char *name)
 {
     return arena_printf(cx->mem, "%.*s/%s", STR_FMT(config->data_dir), name).p;
 }
@@ -88,13 +80,13 @@ static err load_master_key(struct ctx *cx, const struct config *config, struct s
 static err open_vault_store(struct ctx *cx, const struct config *config, struct store **out)
 {
     struct store_options options = {
-        .name = "vault", .path = in_data(cx, config, "vault.db"), .sync = STORE_DURABLE};
+        .name = "vault", .path = parts_path(cx, config, "vault.db"), .sync = STORE_DURABLE};
 
     TRY(store_open(cx, &options, out));
     return store_migrate(cx, *out, "vault", vault_migrations);
 }
 
-static err open_vault(struct ctx *cx, struct parts *p)
+err parts_open_vault(struct ctx *cx, struct parts *p)
 {
     struct seal_key key;
 
@@ -109,13 +101,13 @@ static err open_vault(struct ctx *cx, struct parts *p)
 
 /* ---- the log's key ---- */
 
-static err load_signer(struct ctx *cx, struct parts *p)
+err parts_load_signer(struct ctx *cx, struct parts *p)
 {
     struct note_verifier verifier;
     struct ed25519_key key;
     str text, seed;
 
-    TRY(fs_read_all(cx, fs_real(), in_data(cx, p->config, "log.vkey"), VKEY_BYTES_MAX, &text));
+    TRY(fs_read_all(cx, fs_real(), parts_path(cx, p->config, "log.vkey"), VKEY_BYTES_MAX, &text));
     p->app.vkey = arena_str(p->cx->mem, str_trim(text));
     TRY(note_verifier_parse(p->cx, p->app.vkey, &verifier));
     p->app.origin = verifier.name;
@@ -200,7 +192,7 @@ err app_init(struct ctx *cx, const struct config *config, str origin, str *out_v
     CLEANUP(fresh_vault_close) struct fresh_vault f = {0};
     const char *dir = arena_z(cx->mem, config->data_dir);
 
-    if (fs_exists(fs_real(), in_data(cx, config, "log.vkey")))
+    if (fs_exists(fs_real(), parts_path(cx, config, "log.vkey")))
         return fail(cx, ERR_CONFLICT, "%s is a data folder already", dir);
     TRY(fs_mkdir(cx, fs_real(), dir));
     TRY(make_master_key(cx, config, &f.key));
@@ -231,7 +223,7 @@ static void stop_now(const struct ctx *cx, err e)
     _exit(3);
 }
 
-static err open_ledger(struct ctx *cx, struct parts *p)
+err parts_open_ledger(struct ctx *cx, struct parts *p)
 {
     const struct config *c = p->config;
     struct ledger_options options = {
@@ -255,16 +247,16 @@ static err open_ledger(struct ctx *cx, struct parts *p)
     return e;
 }
 
-static err open_view(struct ctx *cx, struct parts *p)
+err parts_open_view(struct ctx *cx, struct parts *p)
 {
     struct store_options options = {
-        .name = "view", .path = in_data(cx, p->config, "view.db"), .sync = STORE_FOLDED};
+        .name = "view", .path = parts_path(cx, p->config, "view.db"), .sync = STORE_FOLDED};
 
     TRY(store_open(cx, &options, &p->app.view));
-    return migrate_view(cx, p->app.view);
+    return parts_migrate_view(cx, p->app.view);
 }
 
-static err open_writer(struct ctx *cx, struct parts *p)
+err parts_open_writer(struct ctx *cx, struct parts *p)
 {
     struct writer_options options = {
         .ledger = p->app.ledger,
@@ -302,30 +294,50 @@ static void open_ingest(struct parts *p)
     p->app.ingest = ingest_open(&options);
 }
 
+static err open_audit(struct ctx *cx, struct parts *p, enum app_mode mode)
+{
+    const struct config *c = p->config;
+    struct audit_options options = {.query_scan_max = (uint64_t)c->query_scan_budget,
+                                    .proof_wait_ns = PROOF_WAIT_NS};
+
+    if (mode == APP_SERVER) {
+        options.streams_max = (unsigned)c->events_stream_max;
+        options.witnesses = c->ledger_witnesses.items;
+        options.witness_count = c->ledger_witnesses.count;
+    }
+    return audit_open(cx, &p->app, &options, &p->app.audit);
+}
+
 static err open_parts(struct ctx *cx, struct parts *p, enum app_mode mode)
 {
-    if (!fs_exists(fs_real(), in_data(cx, p->config, "log.vkey")))
+    if (!fs_exists(fs_real(), parts_path(cx, p->config, "log.vkey")))
         return fail(cx, ERR_NOT_FOUND,
                     "%.*s is no data folder; make one: chancery init --data %.*s",
                     STR_FMT(p->config->data_dir), STR_FMT(p->config->data_dir));
-    TRY(open_vault(cx, p));
-    TRY(load_signer(cx, p));
-    TRY(open_ledger(cx, p));
-    TRY(open_view(cx, p));
-    TRY(open_writer(cx, p));
+    TRY(parts_open_vault(cx, p));
+    TRY(parts_load_signer(cx, p));
+    TRY(parts_open_ledger(cx, p));
+    TRY(parts_open_view(cx, p));
+    TRY(parts_open_writer(cx, p));
     TRY(open_access(cx, p));
     open_ingest(p);
-    (void)mode;
-    return ERR_OK;
+    return open_audit(cx, p, mode);
 }
 
-err app_open(struct ctx *cx, const struct config *config, enum app_mode mode, struct app **out)
+struct parts *parts_new(const struct config *config)
 {
     struct parts *p = calloc(1, sizeof *p);
 
     ENSURE(p);
     p->cx = ctx_open(0);
     p->config = config;
+    return p;
+}
+
+err app_open(struct ctx *cx, const struct config *config, enum app_mode mode, struct app **out)
+{
+    struct parts *p = parts_new(config);
+
     p->app.version = S(CHANCERY_VERSION);
     p->app.started_us = clock_now_us();
     p->app.public_url = config->http_public_url;
@@ -345,6 +357,7 @@ void app_close(struct app *app)
 
     if (!p)
         return;
+    audit_close(app->audit);
     ingest_close(app->ingest);
     access_close(app->access);
     writer_close(app->writer);
@@ -355,61 +368,4 @@ void app_close(struct app *app)
     store_close(p->vault_store);
     ctx_close(p->cx);
     free(p);
-}
-
-/* ---- rebuild ---- */
-
-/* The fresh view beside the old one; the rename is the moment of change. */
-static err rebuild_into(struct ctx *cx, struct parts *p, const char *fresh, progress_fn *progress,
-                        void *state)
-{
-    struct store_options options = {.name = "new view", .path = fresh, .sync = STORE_FOLDED};
-    struct store *view;
-
-    TRY(store_open(cx, &options, &view));
-    err e = migrate_view(cx, view);
-    if (e == ERR_OK)
-        e = view_rebuild(cx, p->app.ledger, view, app_events(p->cx), progress, state);
-    store_close(view);
-    return e;
-}
-
-static err remove_store_files(struct ctx *cx, const char *path)
-{
-    static const char *const suffixes[] = {"", "-wal", "-shm"};
-
-    for (size_t i = 0; i < COUNT(suffixes); i++) {
-        err e = fs_unlink(cx, fs_real(), arena_printf(cx->mem, "%s%s", path, suffixes[i]).p);
-        if (e != ERR_OK && e != ERR_NOT_FOUND)
-            return e;
-    }
-    ctx_clear_error(cx);
-    return ERR_OK;
-}
-
-static err rebuild(struct ctx *cx, struct parts *p, progress_fn *progress, void *state)
-{
-    const char *fresh = in_data(cx, p->config, "view.db.new");
-    const char *path = in_data(cx, p->config, "view.db");
-
-    TRY(open_vault(cx, p));
-    TRY(load_signer(cx, p));
-    TRY(open_ledger(cx, p)); /* holds the folder */
-    TRY(remove_store_files(cx, fresh));
-    TRY(rebuild_into(cx, p, fresh, progress, state));
-    TRY(remove_store_files(cx, path));
-    TRY(fs_rename(cx, fs_real(), fresh, path));
-    return fs_sync_dir(cx, fs_real(), arena_z(cx->mem, p->config->data_dir));
-}
-
-err app_rebuild(struct ctx *cx, const struct config *config, progress_fn *progress, void *state)
-{
-    struct parts *p = calloc(1, sizeof *p);
-
-    ENSURE(p);
-    p->cx = ctx_open(0);
-    p->config = config;
-    err e = rebuild(cx, p, progress, state);
-    app_close(&p->app);
-    return e;
 }

@@ -8,6 +8,10 @@
 #include "ops/config.h"
 #include "writer/app.h"
 
+struct route;
+struct metric;
+struct event_kind;
+
 enum app_mode {
     APP_SERVER,  /* everything */
     APP_OFFLINE, /* everything but live streams and witnesses: for commands on a folder */
@@ -29,6 +33,12 @@ static inline void app_cleanup(struct app **app)
 /* Fold the whole ledger into a new view, which then replaces the old one. */
 err app_rebuild(struct ctx *cx, const struct config *config,
                 void (*progress)(void *, uint64_t, uint64_t), void *state);
+
+/* The vault's values and the view against the ledger.  ERR_OK when both were looked at; what is
+ * wrong is in out_vault_faults (texts) and out_view_fault (null: nothing). */
+err app_check(struct ctx *cx, const struct config *config,
+              void (*progress)(void *, uint64_t, uint64_t), void *state,
+              struct strs *out_vault_faults, str *out_view_fault);
 
 /* Routes of all modules, NULL-ended; arena `mem`. */
 const struct route *const *app_routes(struct ctx *cx);

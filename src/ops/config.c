@@ -19,7 +19,7 @@ static const struct alias aliases[] = {
 
 /* Variables that other parts read: they belong to us, but are no settings. */
 static const char *const other_variables[] = {
-#define V(name, help) name,
+#define ENV(name, help) name,
 #include "ops/config.def"
 };
 

@@ -4,7 +4,7 @@
 static const struct variable {
     const char *name, *help;
 } variables[] = {
-#define V(name_, help_) {.name = name_, .help = help_},
+#define ENV(name_, help_) {.name = name_, .help = help_},
 #include "ops/config.def"
 };
 

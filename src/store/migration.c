@@ -24,44 +24,34 @@ static err version_of(struct ctx *cx, struct db *db, const char *module, int64_t
     return ERR_OK;
 }
 
-static err apply(struct ctx *cx, struct store *s, const char *module, const struct migration *m)
+static err apply(struct ctx *cx, struct db *db, const char *module, const struct migration *m)
 {
-    CLEANUP(store_rollback_cleanup) struct store *open = NULL;
-    struct db *db = store_writer(s);
-
-    TRY(store_begin(cx, s));
-    open = s;
     TRY(connection_script(cx, db, m->name, m->sql));
-    TRY(db_exec(cx, db, &APPLIED, ARGS(V(module), V(m->version), V(m->name), V(clock_now_us())),
-                NULL));
-    open = NULL;
-    return store_commit(cx, s);
+    return db_exec(cx, db, &APPLIED, ARGS(V(module), V(m->version), V(m->name), V(clock_now_us())),
+                   NULL);
 }
 
 /* Makes the journal if need be; *out is the version that the database is at. */
-static err read_journal(struct ctx *cx, struct store *s, const char *module, int64_t *out)
+static err read_journal(struct ctx *cx, struct db *db, const char *module, int64_t *out)
 {
-    CLEANUP(store_rollback_cleanup) struct store *open = NULL;
-    struct db *db = store_writer(s);
-
-    TRY(store_begin(cx, s));
-    open = s;
     TRY(connection_script(cx, db, "journal of migrations", journal_sql));
-    TRY(version_of(cx, db, module, out));
-    open = NULL;
-    return store_commit(cx, s);
+    return version_of(cx, db, module, out);
 }
 
 err store_migrate(struct ctx *cx, struct store *s, const char *module,
                   const struct migration *table)
 {
-    int64_t at, known = 0;
+    struct db *db = store_writer(s);
+    int64_t at = 0, known = 0;
 
-    TRY(read_journal(cx, s, module, &at));
+    TRY(store_begin(cx, s));
+    TRY(store_end(cx, s, read_journal(cx, db, module, &at)));
     for (const struct migration *m = table; m->version; m++) {
         ENSURE(m->version == ++known);
-        if (m->version > at)
-            TRY(apply(cx, s, module, m));
+        if (m->version <= at)
+            continue;
+        TRY(store_begin(cx, s));
+        TRY(store_end(cx, s, apply(cx, db, module, m)));
     }
     if (at > known)
         return fail(cx, ERR_CONFIG,

@@ -153,42 +153,47 @@ static void make_room(struct db *db)
     db->prepared_capacity = capacity;
 }
 
-static err compile(struct ctx *cx, struct db *db, const struct sql *q, struct row **out)
+/* NULL when it cannot be: see cx->code. */
+static struct row *compile(struct ctx *cx, struct db *db, const struct sql *q)
 {
     sqlite3_stmt *statement;
     int rc =
         sqlite3_prepare_v3(db->handle, q->text, -1, SQLITE_PREPARE_PERSISTENT, &statement, NULL);
 
-    if (rc != SQLITE_OK)
-        return sqlite_fail(cx, db, q->name, rc);
-    *out = calloc(1, sizeof **out);
-    ENSURE(*out);
-    **out = (struct row){.db = db, .sql = q, .statement = statement};
-    return ERR_OK;
+    if (rc != SQLITE_OK) {
+        err_ignore(sqlite_fail(cx, db, q->name, rc));
+        return NULL;
+    }
+    struct row *row = calloc(1, sizeof *row);
+    ENSURE(row);
+    *row = (struct row){.db = db, .sql = q, .statement = statement};
+    return row;
 }
 
-static err statement_of(struct ctx *cx, struct db *db, const struct sql *q, struct row **out)
+/* The prepared statement, or a spare one while that is running; NULL: see cx->code. */
+static struct row *statement_of(struct ctx *cx, struct db *db, const struct sql *q)
 {
     make_room(db);
     struct row **place = place_of(db->prepared, db->prepared_capacity, q);
-    if (*place && !(*place)->running) {
-        *out = *place;
-        return ERR_OK;
-    }
-    TRY(compile(cx, db, q, out));
-    (*out)->spare = *place != NULL;
-    if (!*place) {
-        *place = *out;
+    if (*place && !(*place)->running)
+        return *place;
+    struct row *made = compile(cx, db, q);
+    if (!made)
+        return NULL;
+    made->spare = *place != NULL;
+    if (!made->spare) {
+        *place = made;
         db->prepared_count++;
     }
-    return ERR_OK;
+    return made;
 }
 
 err db_prepare(struct ctx *cx, struct db *db, const struct sql *q)
 {
-    struct row *row;
+    struct row *row = statement_of(cx, db, q);
 
-    TRY(statement_of(cx, db, q, &row));
+    if (!row)
+        return cx->code;
     if (row->spare)
         finalize(row);
     return ERR_OK;
@@ -251,29 +256,28 @@ err row_next(struct ctx *cx, struct row **out)
     return e;
 }
 
-static err start(struct ctx *cx, struct db *db, const struct sql *q, struct args args,
-                 struct row **out)
+/* Bound and ready for its first step; NULL: see cx->code. */
+static struct row *start(struct ctx *cx, struct db *db, const struct sql *q, struct args args)
 {
-    struct row *row;
-
-    if (db->in_transaction && sqlite3_get_autocommit(db->handle))
-        return fail(cx, ERR_IO, "%s, %s: the transaction was lost", db->name, q->name);
-    TRY(statement_of(cx, db, q, &row));
-    row->running = true;
-    err e = bind_all(cx, row, args);
-    if (e) {
-        row_end(&row);
-        return e;
+    if (db->in_transaction && sqlite3_get_autocommit(db->handle)) {
+        err_ignore(fail(cx, ERR_IO, "%s, %s: the transaction was lost", db->name, q->name));
+        return NULL;
     }
-    *out = row;
-    return ERR_OK;
+    struct row *row = statement_of(cx, db, q);
+    if (!row)
+        return NULL;
+    row->running = true;
+    if (bind_all(cx, row, args) != ERR_OK)
+        row_end(&row);
+    return row;
 }
 
 err db_run(struct ctx *cx, struct db *db, const struct sql *q, struct args args, struct row **out)
 {
-    struct row *row;
+    struct row *row = start(cx, db, q, args);
 
-    TRY(start(cx, db, q, args, &row));
+    if (!row)
+        return cx->code;
     TRY(row_next(cx, &row));
     *out = row;
     return ERR_OK;
@@ -282,9 +286,10 @@ err db_run(struct ctx *cx, struct db *db, const struct sql *q, struct args args,
 err db_exec(struct ctx *cx, struct db *db, const struct sql *q, struct args args,
             uint64_t *out_changed)
 {
-    struct row *row;
+    struct row *row = start(cx, db, q, args);
 
-    TRY(start(cx, db, q, args, &row));
+    if (!row)
+        return cx->code;
     TRY(row_next(cx, &row));
     ENSURE(!row); /* a statement with rows is for db_run() */
     if (out_changed)

@@ -138,6 +138,14 @@ void store_rollback(struct store *s)
     pthread_mutex_unlock(&s->writing);
 }
 
+err store_end(struct ctx *cx, struct store *s, err done)
+{
+    if (done == ERR_OK)
+        return store_commit(cx, s);
+    store_rollback(s);
+    return done;
+}
+
 struct db *store_writer(struct store *s)
 {
     return s->writer;
@@ -198,7 +206,7 @@ static err begin_reading(struct ctx *cx, struct store *s, struct db **db)
 
 err store_read_begin(struct ctx *cx, struct store *s, struct db **out)
 {
-    struct db *db;
+    struct db *db = NULL;
 
     if (is_private(s)) {
         pthread_mutex_lock(&s->writing);

@@ -87,12 +87,10 @@ err store_commit(struct ctx *cx, struct store *s);
 void store_rollback(struct store *s); /* undo everything and give the connection back */
 /* The write connection.  Only between begin and commit or rollback, by the thread that began. */
 struct db *store_writer(struct store *s);
-/* For CLEANUP(): rolls back unless the pointer has been set to NULL (after store_commit()). */
-static inline void store_rollback_cleanup(struct store **s)
-{
-    if (*s)
-        store_rollback(*s);
-}
+/* Commit when what was done in between went well, else roll back and pass its error on:
+ *   TRY(store_begin(cx, s));
+ *   return store_end(cx, s, put_things(cx, store_writer(s))); */
+err store_end(struct ctx *cx, struct store *s, err done);
 
 /* A part of the transaction that can be undone alone.  They nest; each is ended by exactly one of
  * release and undo. */

@@ -32,6 +32,7 @@ static const struct bad bads[] = {
     {"cloudevents", "[", "1 1  | the array is not closed: the input ends too early"},
     {"cloudevents", "[,]", "1 3  | a value is missing between commas"},
     {"cloudevents", " [5]", "1 2  | it must be a JSON object"},
+    {"cloudevents", "[]]", "1 2  | it stands behind the end of the array"},
     {"cloudevents", "[]\n5", "2 3  | it stands behind the end of the array"},
     {"cloudevents", "{\n\"a\":1", "1 0  | not JSON: at byte 7 the text ends too early"},
 

@@ -26,7 +26,7 @@ static str take_block(str *rest)
         if (str_eq(line, S("```")))
             return str_slice(from, 0, (size_t)(line.p - from.p));
     }
-    CHECK(!"every block is closed");
+    CHECK_STR(from, S("a block that is closed"));
     return STR_NULL;
 }
 

@@ -123,10 +123,25 @@ TEST(an_audit_event_that_is_too_large_is_given_up_once)
 /* The limit of an event is exact: with one byte less it does not fit. */
 TEST(the_event_limit_is_exact)
 {
-    struct format_options o = {.event_bytes_max = sizeof CE("1") - 1};
+    const struct format_options o = {.event_bytes_max = sizeof CE("1") - 1};
+    CLEANUP(format_reader_cleanup) struct format_reader *r = NULL;
+    CLEANUP(buf_close) struct buf out = BUF(1 << 20);
+    struct format_item item;
 
     check_answer(cx, "ndjson", &o, S(CE("1")), "event 1 0 " CE("1") "\n");
     check_rejected(cx, "ndjson", &o, S(CE("12")), "1 0  | its event would be over 55 bytes long");
+
+    /* Also in a buffer that has grown. */
+    CHECK(buf_reserve(&out, 10000));
+    CHECK_OK(format_reader_open(cx, format_find(S("ndjson")), &o, &r));
+    format_feed(r, S(CE("12") "\n" CE("1") "\n" CE("12") "\n"));
+    CHECK_OK(format_next(cx, r, &out, &item));
+    CHECK_EQ(item.kind, FORMAT_REJECTED);
+    CHECK_OK(format_next(cx, r, &out, &item));
+    CHECK_EQ(item.kind, FORMAT_EVENT);
+    CHECK_OK(format_next(cx, r, &out, &item));
+    CHECK_EQ(item.kind, FORMAT_REJECTED);
+    CHECK_STR(buf_str(&out), S(CE("1")));
 }
 
 /* ---- the buffer ---- */
@@ -307,6 +322,22 @@ TEST(audit_events_are_completed_by_time_room_and_end)
     buf_close(&in);
 }
 
+/* It need not wait for a younger record or the end of the input. */
+TEST(an_audit_event_is_complete_with_its_eoe)
+{
+    CLEANUP(format_reader_cleanup) struct format_reader *r = NULL;
+    CLEANUP(buf_close) struct buf out = BUF(1 << 20);
+    const struct format_options o = {.source = S("/s")};
+    struct format_item item;
+
+    CHECK_OK(format_reader_open(cx, format_find(S("auditd")), &o, &r));
+    format_feed(r, S("type=A msg=audit(1.000:1): x=1\ntype=EOE msg=audit(1.000:1): \n"));
+    CHECK_OK(format_next(cx, r, &out, &item));
+    CHECK_EQ(item.kind, FORMAT_EVENT);
+    CHECK_OK(format_next(cx, r, &out, &item));
+    CHECK_EQ(item.kind, FORMAT_MORE);
+}
+
 TEST(an_audit_event_without_end_is_bounded)
 {
     struct format_options o = {.record_bytes_max = 100};
@@ -467,6 +498,7 @@ TEST(formats_are_detected)
         {"", "/var/log/dpkg.log.12.gz", "dpkg"},
         {"", "access.log-20261120.zst", "access"},
         {"", "audit.log.1", "auditd"},
+        {"", "b.csv.1.gz", "csv"},
         {"", "1", NULL},
         {"", "", NULL},
     };

@@ -48,6 +48,14 @@ static err hello(struct ctx *cx, struct request *rq, struct response *rs)
     return response_bytes(cx, rs, 200, "text/plain", S("hello"));
 }
 
+static bool is_first(const struct request *rq, size_t i)
+{
+    for (size_t k = 0; k < i; k++)
+        if (str_eq(rq->params[k].name, rq->params[i].name))
+            return false;
+    return true;
+}
+
 /* Its principal, argument and parameters as the handler saw them. */
 static err show(struct ctx *cx, struct request *rq, struct response *rs)
 {
@@ -64,7 +72,8 @@ static err show(struct ctx *cx, struct request *rq, struct response *rs)
     json_key(b, S("params"));
     json_open(b, '{');
     for (size_t i = 0; i < rq->param_count; i++)
-        json_member_str(b, rq->params[i].name, rq->params[i].value);
+        if (is_first(rq, i))
+            json_member_str(b, rq->params[i].name, rq->params[i].value);
     json_close(b, '}');
     json_close(b, '}');
     return response_json_body(cx, rs, 200);
@@ -123,8 +132,7 @@ static err lines(struct ctx *cx, struct request *rq, struct response *rs)
     for (uint64_t i = 0; i < n || cut; i++) {
         if (cut && i == 1)
             return fail(cx, ERR_IO, "the disk is gone");
-        TRY(response_write(
-            cx, rs, arena_printf(cx->tmp, "%062llu\r\n", (unsigned long long)i)));
+        TRY(response_write(cx, rs, arena_printf(cx->tmp, "%062llu\r\n", (unsigned long long)i)));
         arena_reset(cx->tmp);
     }
     return ERR_OK;
@@ -163,8 +171,11 @@ static err live(struct ctx *cx, struct request *rq, struct response *rs)
 {
     LOCK(held, &state.lock);
 
-    ENSURE(state.live_count < LIVE_MAX);
-    struct sse_stream **place = &state.live[state.live_count];
+    struct sse_stream **place = state.live;
+    while (place < state.live + LIVE_MAX && *place)
+        place++;
+    if (place == state.live + LIVE_MAX)
+        return fail(cx, ERR_BUSY, "too many streams");
     TRY(sse_begin(cx, rq, rs, live_closed, place, place));
     sse_send(*place, S("0"), S("welcome"), S("two\nlines"));
     state.live_count++;
@@ -207,7 +218,7 @@ bool sample_live_send(str id, str data)
     LOCK(held, &state.lock);
     bool all = true;
 
-    for (unsigned i = 0; i < state.live_count; i++)
+    for (unsigned i = 0; i < LIVE_MAX; i++)
         if (state.live[i])
             all = sse_send(state.live[i], id, STR_NULL, data) && all;
     return all;

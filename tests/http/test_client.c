@@ -156,9 +156,9 @@ TEST(failures_on_the_way_have_their_codes)
     http_client_close(c);
     CHECK_ERR(http_client_open(cx, &(struct http_client_options){.base_url = S("ftp://a")}, &c),
               ERR_USAGE);
-    CHECK_ERR(http_client_open(cx,
-                               &(struct http_client_options){.base_url = S("http://a"),
-                                                             .key = S("a\r\nX: b")},
-                               &c),
+    CHECK_ERR(http_client_open(
+                  cx,
+                  &(struct http_client_options){.base_url = S("http://a"), .key = S("a\r\nX: b")},
+                  &c),
               ERR_USAGE);
 }

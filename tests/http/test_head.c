@@ -35,8 +35,9 @@ TEST(a_plain_head_is_read)
     CHECK_OK(read_raw(cx, S("GET http://a/b?c HTTP/1.1\r\nHost: a\r\n\r\n"), &h));
     CHECK_STR(h.target, S("/b?c"));
     CHECK_OK(read_raw(cx, S("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n"), &h));
-    CHECK_OK(read_raw(cx, S("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n"
-                            "Expect: 100-Continue\r\n\r\n"),
+    CHECK_OK(read_raw(cx,
+                      S("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n"
+                        "Expect: 100-Continue\r\n\r\n"),
                       &h));
     CHECK_EQ(h.content_length, -1);
     CHECK(h.expects_continue);

@@ -58,8 +58,9 @@ TEST(the_document_describes_routes_and_shapes)
     CHECK_STR(text_at(doc, "/paths/~1things~1{id}/get/parameters/0/in"), S("path"));
     CHECK_STR(text_at(doc, "/paths/~1things~1{id}/get/parameters/1/name"), S("name"));
     CHECK_STR(text_at(doc, "/paths/~1things~1{id}/get/parameters/1/in"), S("query"));
-    CHECK_STR(text_at(doc, "/paths/~1things/post/requestBody/content/application~1json/schema/$ref"),
-              S("#/components/schemas/Thing"));
+    CHECK_STR(
+        text_at(doc, "/paths/~1things/post/requestBody/content/application~1json/schema/$ref"),
+        S("#/components/schemas/Thing"));
     CHECK(!has(doc, "/paths/~1hello/get/requestBody"));
     CHECK(has(doc, "/paths/~1hello/get/responses/2XX/content/text~1plain"));
     CHECK(has(doc, "/components/schemas/Box") && has(doc, "/components/schemas/Thing"));

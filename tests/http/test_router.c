@@ -225,8 +225,8 @@ TEST(the_detail_of_a_5xx_is_not_told)
     for (int e = ERR_OK + 1; e < ERR_COUNT; e++) {
         str target = arena_printf(cx->mem, "/fail/%s", err_name((err)e));
         const struct reply *r = harness_get(f.h, target.p);
-        bool told = err_http_status((err)e) < 500 || e == ERR_BUSY || e == ERR_STOPPED ||
-                    e == ERR_NO_SPACE;
+        bool told =
+            err_http_status((err)e) < 500 || e == ERR_BUSY || e == ERR_STOPPED || e == ERR_NO_SPACE;
         CHECK_EQ(r->status, err_http_status((err)e));
         CHECK_STR(reply_str(r, "/code"), str_from(err_name((err)e)));
         CHECK_EQ(reply_has(r, "/detail"), told);
@@ -459,10 +459,10 @@ TEST(streamed_responses_are_gathered_and_breaks_show)
 TEST(requests_are_counted_by_route_template_method_and_status)
 {
     FIXTURE(f, cx);
-    struct metric_cell *good = metric_cell(
-        &http_requests, S("route=\"/things/{id}\",method=\"GET\",status=\"200\""));
-    struct metric_cell *head = metric_cell(
-        &http_requests, S("route=\"/things/{id}\",method=\"HEAD\",status=\"200\""));
+    struct metric_cell *good =
+        metric_cell(&http_requests, S("route=\"/things/{id}\",method=\"GET\",status=\"200\""));
+    struct metric_cell *head =
+        metric_cell(&http_requests, S("route=\"/things/{id}\",method=\"HEAD\",status=\"200\""));
     struct metric_cell *unknown =
         metric_cell(&http_requests, S("route=\"unknown\",method=\"other\",status=\"404\""));
     int64_t before[] = {good->value, head->value, unknown->value};

@@ -4,6 +4,7 @@
 #include "ledger/ledger.h"
 #include "ledger/proof.h"
 #include "test.h"
+#include <stdio.h>
 
 #define ORIGIN S("log.test/a")
 

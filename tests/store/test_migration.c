@@ -113,7 +113,7 @@ TEST(the_dump_depends_on_the_contents_alone)
         {0}};
     static const struct sql PUT = {"PUT", "INSERT INTO loose VALUES (?1, ?2)"};
     static const struct sql DELETE = {"DELETE", "DELETE FROM loose WHERE a = ?1"};
-    static const int orders[2][4] = {{0, 1, 2, 3}, {3, 1, 0, 2}};
+    static const int orders[2][4] = {{0, 1, 2, 3}, {3, 2, 0, 1}};
     const struct value rows[4][2] = {{V(2), V("b")},
                                      {V(10), V("A")},
                                      {V(10), V("a")},

@@ -134,7 +134,7 @@ TEST(prepared_statements_are_found_again_when_there_are_many)
     store_close(s);
 }
 
-TEST(a_rollback_and_a_closed_scope_leave_nothing)
+TEST(a_rollback_and_a_failed_end_leave_nothing)
 {
     struct store *s = open_things(cx, test_path(cx, dir, "view.db"), (struct store_options){0});
 
@@ -142,14 +142,13 @@ TEST(a_rollback_and_a_closed_scope_leave_nothing)
     CHECK_OK(db_exec(cx, store_writer(s), &THING_PUT, ARGS(V("a"), V(1), V(0.5), NO_VALUE), NULL));
     store_rollback(s);
     CHECK_OK(store_begin(cx, s));
-    {
-        CLEANUP(store_rollback_cleanup) struct store *open = s;
-        (void)open;
-        CHECK_OK(
-            db_exec(cx, store_writer(s), &THING_PUT, ARGS(V("b"), V(1), V(0.5), NO_VALUE), NULL));
-    }
+    CHECK_OK(db_exec(cx, store_writer(s), &THING_PUT, ARGS(V("b"), V(1), V(0.5), NO_VALUE), NULL));
+    CHECK_ERR(store_end(cx, s, fail(cx, ERR_CONFLICT, "no")), ERR_CONFLICT);
     CHECK_EQ(count_now(cx, s), 0);
-    put(cx, s, S("c"), 1);
+    CHECK_OK(store_begin(cx, s));
+    CHECK_OK(store_end(
+        cx, s,
+        db_exec(cx, store_writer(s), &THING_PUT, ARGS(V("c"), V(1), V(0.5), NO_VALUE), NULL)));
     CHECK_EQ(count_now(cx, s), 1);
     store_close(s);
 }

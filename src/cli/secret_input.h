@@ -1,0 +1,10 @@
+/* secret_input.h - passwords from people and from programs, never from the command line.
+ *
+ * Inner header of src/cli. */
+#pragma once
+#include "cli/command.h"
+
+/* From the terminal without echo, asked twice; with `from_stdin` the first line of standard input.
+ * *out: arena `mem`; wipe it with secret_wipe_str().  USAGE: there is no terminal; the two differ.
+ */
+err secret_read(struct ctx *cx, struct cli *cli, const char *prompt, bool from_stdin, str *out);
