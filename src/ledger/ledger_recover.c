@@ -59,7 +59,6 @@ static err load_checkpoints(struct ctx *cx, struct ledger *l)
 
 /* ---- sealed segments ---- */
 
-/* "<first kept segment>\n"; absent: nothing was ever pruned. */
 static err read_pruned(struct ctx *cx, const struct recovery *r, uint64_t *out)
 {
     const char *path = arena_printf(cx->mem, "%s/pruned", r->l->dir).p;
@@ -69,8 +68,8 @@ static err read_pruned(struct ctx *cx, const struct recovery *r, uint64_t *out)
     if (!folder_has(&r->folder, S("pruned")))
         return ERR_OK;
     TRY(fs_read_all(cx, r->l->options.fs, path, 64, &text));
-    if (!str_ends(text, S("\n")) || !str_to_u64(str_slice(text, 0, text.n - 1), out))
-        return fail(cx, ERR_CORRUPT, "%s: byte 0: no segment number", path);
+    if (!pruned_mark_parse(text, out))
+        return fail(cx, ERR_CORRUPT, "%s: byte 0: no segment number with its checksum", path);
     return ERR_OK;
 }
 
