@@ -5,6 +5,7 @@
  * more and then the log is opened again, as the server would be started again; after a death the
  * log is opened on what has survived.  In the end everything must hold that ledger.h promises
  * (sim_log_check), whatever the threads' order was. */
+#include "ledger/verify.h"
 #include "sim_log.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -118,6 +119,21 @@ static void restart(struct sim_log *w, enum sim_fault how, uint64_t seed)
     w->sim = survived;
 }
 
+/* Bytes against leaves, tree, checkpoints and index against entries, from the files alone. */
+static void check_verified(struct ctx *cx, struct sim_log *w)
+{
+    struct note_verifier log = note_signer_verifier(sim_log_signer());
+    struct verify_options options = {.fs = sim_fs(w->sim), .dir = SIM_LOG_DIR, .log = &log};
+    struct verify_report r;
+
+    CHECK_OK(ledger_verify(cx, &options, &r));
+    for (size_t i = 0; i < r.fault_count; i++)
+        print_message("%.*s: byte %llu: %.*s\n", STR_FMT(r.faults[i].file),
+                      (unsigned long long)r.faults[i].offset, STR_FMT(r.faults[i].text));
+    CHECK(r.ok);
+    CHECK_EQ(r.size, w->acked);
+}
+
 /* What follows every end: open, check, go on, stop in order, open again. */
 static void check_after(struct ctx *cx, struct sim_log *w)
 {
@@ -129,6 +145,7 @@ static void check_after(struct ctx *cx, struct sim_log *w)
         CHECK_OK(sim_log_checkpoint(cx, w));
         sim_log_check(cx, w);
         sim_log_close(w);
+        check_verified(cx, w);
     }
 }
 
