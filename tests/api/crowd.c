@@ -117,10 +117,11 @@ static void pull(struct run *r, struct member *m)
     m->in.n += (size_t)n;
     if (!cut_reply(m, &status, &body))
         return;
-    r->crowd->take(r->crowd->state, m->number, status, body);
+    if (r->crowd->take(r->crowd->state, m->number, status, body)) {
+        r->answered++;
+        m->number += r->crowd->connections;
+    }
     buf_clear(&m->in);
-    r->answered++;
-    m->number += r->crowd->connections;
     ask(r, m);
 }
 

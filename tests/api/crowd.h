@@ -12,8 +12,8 @@ struct crowd {
     void *state;
     /* Put the whole request with this number. */
     void (*make)(void *state, unsigned number, struct buf *out);
-    /* Its reply, in the order of arrival. */
-    void (*take)(void *state, unsigned number, int status, str body);
+    /* Its reply, in the order of arrival; false: ask again. */
+    bool (*take)(void *state, unsigned number, int status, str body);
 };
 
 /* Fails the test when a connection breaks, or when `seconds` pass. */
