@@ -8,6 +8,7 @@
  *
  * Line numbers count from 1; for arrays the "line" is the element's number. */
 #include "access/permission.h"
+#include "audit/audit_shape.h"
 #include "audit/ingest.h"
 #include "audit/ingest_binary.h"
 #include "audit/json_split.h"
@@ -656,7 +657,7 @@ static const struct param events_params[] = {
 
 /* clang-format off */
 const struct route ingest_routes[] = {
-    {"POST", "/api/v1/events", events_post, PERM_EVENTS_WRITE, BODY_STREAM, "Send events: one, many, or a stream", .params = events_params, .tag = "events"},
+    {"POST", "/api/v1/events", events_post, PERM_EVENTS_WRITE, BODY_STREAM, "Send events: one, many, or a stream", events_params, &event_entry_shape, &ingest_answer_shape, .tag = "events"},
     {"POST", "/log/add",       log_add,     PERM_EVENTS_WRITE, BODY_STREAM, "Add the raw bytes of one entry", .reply_type = "text/plain", .tag = "log"},
     {0},
 };
