@@ -8,7 +8,7 @@ static const struct command *const commands[] = {
     &init_command, &serve_command,
     &ingest_command, &query_command, &tail_command, &stats_command, &export_command,
     &verify_command, &prove_command, &check_command,
-    &key_command, &user_command, &health_command, &monitor_command, &bench_command, &witness_command,
+    &key_command, &user_command, &health_command, &doctor_command, &monitor_command, &bench_command, &witness_command,
     &rebuild_command, &config_command, &completion_command, &help_command, &version_command,
     NULL,
 };

@@ -64,7 +64,7 @@ struct receipt {
 
 static const struct field receipt_fields[] = {
     FIELD(receipt, index, F_U64, .doc = "place of the event in the log"),
-    FIELD(receipt, leaf_hash, F_STR, .doc = "its leaf hash, base64"),
+    FIELD(receipt, leaf_hash, F_STR, .doc = "its leaf hash, hexadecimal"),
     FIELD_AS(receipt, recorded_us, "recorded", F_TIME, .doc = "when it was recorded"),
 };
 static const struct shape receipt_shape = SHAPE("Receipt", receipt, receipt_fields);
@@ -181,9 +181,9 @@ static const struct shape session_made_shape =
 static struct receipt receipt_of(struct ctx *cx, struct response *rs,
                                  const struct ledger_receipt *from)
 {
-    char *hash = arena_new(cx->mem, char, BASE64_BYTES(HASH_BYTES) + 1);
+    char *hash = arena_new(cx->mem, char, 2 * HASH_BYTES + 1);
 
-    base64_encode(from->leaf.bytes, HASH_BYTES, hash);
+    hex_encode(from->leaf.bytes, HASH_BYTES, hash);
     response_header(cx, rs, "Chancery-Index",
                     arena_printf(cx->mem, "%llu", (unsigned long long)from->index));
     return (struct receipt){from->index, str_from(hash), from->recorded_us};

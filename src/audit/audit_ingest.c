@@ -58,6 +58,7 @@ struct ingest {
 };
 
 struct rejected {
+    err code;
     uint64_t line;
     str pointer, detail;
 };
@@ -158,7 +159,13 @@ static void workspace_give(struct ingest *in, struct workspace *ws)
 
 /* ---- rejected lines ---- */
 
-static void note_rejected(struct ctx *cx, struct intake *t, uint64_t line)
+/* Failures that speak of one event; the others end the request. */
+static bool is_of_event(err e)
+{
+    return e == ERR_INVALID || e == ERR_TOO_LARGE;
+}
+
+static void note_rejected(struct ctx *cx, struct intake *t, uint64_t line, err code)
 {
     str pointer = S(""), detail = str_from(cx->detail);
 
@@ -168,7 +175,7 @@ static void note_rejected(struct ctx *cx, struct intake *t, uint64_t line)
     }
     if (t->rejected_count < REJECTED_LISTED_MAX)
         t->rejected[t->rejected_count] =
-            (struct rejected){line, arena_str(cx->mem, pointer), arena_str(cx->mem, detail)};
+            (struct rejected){code, line, arena_str(cx->mem, pointer), arena_str(cx->mem, detail)};
     t->rejected_count++;
     metric_add(&events_rejected_total, 1);
 }
@@ -181,8 +188,8 @@ static err take_event(struct ctx *cx, struct intake *t, struct portion *p, str t
 
     if (e == ERR_OK)
         return ERR_OK;
-    note_rejected(cx, t, line);
-    if (!t->skip || (e != ERR_INVALID && e != ERR_TOO_LARGE))
+    note_rejected(cx, t, line, e);
+    if (!t->skip || !is_of_event(e))
         return e;
     ctx_clear_error(cx);
     return ERR_OK;
@@ -271,7 +278,7 @@ static err take_document(struct ctx *cx, struct intake *t, struct portion *p, bo
     while (json_split_next(&text, &element)) {
         t->lines++;
         err e = take_event(cx, t, p, element, t->lines, &stamp);
-        if (e == ERR_INVALID) /* every wrong element is listed; nothing of them is stored */
+        if (is_of_event(e)) /* every wrong element is listed; nothing of them is stored */
             ctx_clear_error(cx);
         else
             TRY(e);
@@ -291,9 +298,9 @@ static err refuse_document(struct ctx *cx, struct intake *t, bool array)
         ctx_add_issue(cx, pointer, "%.*s", STR_FMT(r->detail));
     }
     const struct rejected *first = &t->rejected[0];
-    return fail(cx, ERR_INVALID, "%s%.*s%s%.*s; nothing was stored",
-                array ? "an element is wrong: " : "", STR_FMT(first->pointer),
-                first->pointer.n ? " " : "", STR_FMT(first->detail));
+    str pointer = cx->issues[0].pointer;
+    return fail(cx, first->code, "%.*s%s%.*s; nothing was stored", STR_FMT(pointer),
+                pointer.n ? " " : "", STR_FMT(first->detail));
 }
 
 static err run_document(struct ctx *cx, struct intake *t, bool must_be_array)
@@ -303,7 +310,7 @@ static err run_document(struct ctx *cx, struct intake *t, bool must_be_array)
     TRY(read_document(cx, t, p));
     bool array = must_be_array || (p->text.n && str_trim(buf_str(&p->text)).p[0] == '[');
     err e = take_document(cx, t, p, must_be_array);
-    if (t->rejected_count && !t->skip && (e == ERR_OK || e == ERR_INVALID))
+    if (t->rejected_count && !t->skip && (e == ERR_OK || is_of_event(e)))
         return refuse_document(cx, t, array);
     TRY(e);
     p->last_line = t->lines;
@@ -354,7 +361,7 @@ static err reject_long_line(struct ctx *cx, struct intake *t)
     t->lines++;
     err e = fail(cx, ERR_TOO_LARGE, "the line is longer than an entry may be, %d bytes",
                  ENTRY_BYTES_MAX);
-    note_rejected(cx, t, t->lines);
+    note_rejected(cx, t, t->lines, e);
     if (!t->skip)
         return e;
     ctx_clear_error(cx);
@@ -657,7 +664,7 @@ static const struct param events_params[] = {
 
 /* clang-format off */
 const struct route ingest_routes[] = {
-    {"POST", "/api/v1/events", events_post, PERM_EVENTS_WRITE, BODY_STREAM, "Send events: one, many, or a stream", events_params, &event_entry_shape, &ingest_answer_shape, .tag = "events"},
+    {"POST", "/api/v1/events", events_post, PERM_EVENTS_WRITE, BODY_STREAM, "Send events: one, many, or a stream", .params = events_params, .reply = &ingest_answer_shape, .tag = "events"},
     {"POST", "/log/add",       log_add,     PERM_EVENTS_WRITE, BODY_STREAM, "Add the raw bytes of one entry", .reply_type = "text/plain", .tag = "log"},
     {0},
 };

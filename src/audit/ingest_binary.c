@@ -16,9 +16,11 @@ static err put_attribute(struct ctx *cx, const struct header *h, struct buf *out
 
     for (size_t i = 0; i < name.n; i++)
         lower[i] = (char)(name.p[i] >= 'A' && name.p[i] <= 'Z' ? name.p[i] + 32 : name.p[i]);
-    if (str_is_null(value) || !str_is_utf8(value))
+    if (str_is_null(value) || !str_is_utf8(value)) {
+        ctx_add_issue(cx, arena_printf(cx->mem, "/%s", lower), "is not percent-encoded UTF-8");
         return fail(cx, ERR_INVALID, "the header ce-%.*s is not percent-encoded UTF-8",
                     STR_FMT(name));
+    }
     json_member_str(out, (str){lower, name.n}, value);
     return ERR_OK;
 }

@@ -41,7 +41,7 @@ bool err_is_retryable(err e)
     return table[e].retry;
 }
 
-err fail(struct ctx *cx, err code, const char *fmt, ...)
+err(fail)(struct ctx *cx, err code, const char *fmt, ...)
 {
     va_list ap;
 

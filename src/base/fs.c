@@ -217,7 +217,7 @@ static err os_list(struct ctx *cx, void *state, const char *path, str **out, siz
 
 static err os_map(struct ctx *cx, void *state, fs_file f, str *out)
 {
-    uint64_t size;
+    uint64_t size = 0;
 
     TRY(os_size(cx, state, f, &size));
     if (size == 0) {

@@ -5,12 +5,15 @@
  * where a 32-bit length, the bytes and a NUL lie; 'l', 'u', 'd' are followed by a word with the
  * number. */
 #include "base/json.h"
+#include "base/buf.h"
 #include "base/json_tape.h"
 #include <stdlib.h>
 
+enum { POINTER_BYTES_MAX = 512 }; /* a longer one is cut off */
+
 struct json_parser {
     struct json_tape_parser *tape;
-    uint64_t *key_hashes; /* of one large object, for the search of duplicates */
+    str *keys; /* of one large object, for the search of duplicates */
     size_t key_capacity;
 };
 
@@ -29,7 +32,7 @@ void json_parser_close(struct json_parser *p)
     if (!p)
         return;
     json_tape_close(p->tape);
-    free(p->key_hashes);
+    free(p->keys);
     free(p);
 }
 
@@ -146,54 +149,33 @@ bool json_pointer_get(struct json v, str pointer, struct json *out)
 
 /* ---- duplicate keys ---- */
 
-static uint64_t key_hash(str key)
+static int by_text(const void *a, const void *b)
 {
-    uint64_t h = UINT64_C(1469598103934665603);
+    const str *x = a, *y = b;
 
-    for (size_t i = 0; i < key.n; i++)
-        h = (h ^ (unsigned char)key.p[i]) * UINT64_C(1099511628211);
-    return h;
+    return str_cmp(*x, *y);
 }
 
-static int by_value(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-    return (x > y) - (x < y);
-}
-
-/* The first key of `object` that stands in it twice, by comparing all pairs. */
-static bool duplicate_by_pairs(struct json object, str *out)
-{
-    for (struct json_iter a = json_iter(object); json_next(&a);) {
-        struct json_iter b = a;
-        while (json_next(&b)) {
-            if (str_eq(a.key, b.key)) {
-                *out = b.key;
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
-/* For objects with many members: sort the keys' hashes; only when two are equal look closer. */
-static bool duplicate_by_hash(struct json_parser *p, struct json object, size_t count, str *out)
+/* For objects with many members: whatever their keys are, the time is that of sorting them. */
+static bool duplicate_by_order(struct json_parser *p, struct json object, size_t count, str *out)
 {
     size_t n = 0;
 
     if (count > p->key_capacity) {
-        free(p->key_hashes);
-        p->key_hashes = malloc(count * sizeof *p->key_hashes);
-        ENSURE(p->key_hashes);
+        free(p->keys);
+        p->keys = malloc(count * sizeof *p->keys);
+        ENSURE(p->keys);
         p->key_capacity = count;
     }
     for (struct json_iter it = json_iter(object); json_next(&it);)
-        p->key_hashes[n++] = key_hash(it.key);
-    qsort(p->key_hashes, n, sizeof *p->key_hashes, by_value);
-    for (size_t i = 1; i < n; i++)
-        if (p->key_hashes[i] == p->key_hashes[i - 1])
-            return duplicate_by_pairs(object, out);
+        p->keys[n++] = it.key;
+    qsort(p->keys, n, sizeof *p->keys, by_text);
+    for (size_t i = 1; i < n; i++) {
+        if (str_eq(p->keys[i], p->keys[i - 1])) {
+            *out = p->keys[i];
+            return true;
+        }
+    }
     return false;
 }
 
@@ -202,23 +184,71 @@ static bool has_duplicate(struct json_parser *p, struct json object, str *out)
 {
     enum { SMALL = 32 };
     uint64_t seen[SMALL];
+    str keys[SMALL];
     size_t n = 0;
 
     for (struct json_iter it = json_iter(object); json_next(&it); n++) {
         if (n >= SMALL) {
             while (json_next(&it))
                 n++;
-            return duplicate_by_hash(p, object, n + 1, out);
+            return duplicate_by_order(p, object, n + 1, out);
         }
         uint64_t word = 0;
-        memcpy(&word, it.key.p, size_min(it.key.n, sizeof word));
+        if (it.key.n)
+            memcpy(&word, it.key.p, size_min(it.key.n, sizeof word));
         word += (uint64_t)it.key.n << 57;
-        for (size_t i = 0; i < n; i++)
-            if (seen[i] == word && duplicate_by_pairs(object, out))
+        for (size_t i = 0; i < n; i++) {
+            if (seen[i] == word && str_eq(keys[i], it.key)) {
+                *out = it.key;
                 return true;
+            }
+        }
         seen[n] = word;
+        keys[n] = it.key;
     }
     return false;
+}
+
+/* ---- where it is ---- */
+
+static void put_token(struct buf *b, str token)
+{
+    buf_put_char(b, '/');
+    for (size_t i = 0; i < token.n; i++) {
+        if (token.p[i] == '~' || token.p[i] == '/')
+            buf_put(b, token.p[i] == '~' ? S("~0") : S("~1"));
+        else
+            buf_put_char(b, token.p[i]);
+    }
+}
+
+/* The JSON pointer of the container at tape place `at`, below `v`. */
+static void put_pointer(struct buf *b, struct json v, uint32_t at)
+{
+    while (v.at != at) {
+        struct json_iter it = json_iter(v);
+        uint64_t index = 0;
+        while (json_next(&it) && it.next <= at)
+            index++;
+        if (it.object) {
+            put_token(b, it.key);
+        } else {
+            buf_put_char(b, '/');
+            buf_put_u64(b, index);
+        }
+        v = it.value;
+    }
+}
+
+static err refuse_duplicate(struct ctx *cx, struct json root, uint32_t at, str key)
+{
+    CLEANUP(buf_close) struct buf pointer = BUF(POINTER_BYTES_MAX);
+
+    put_pointer(&pointer, root, at);
+    put_token(&pointer, key);
+    ctx_add_issue(cx, arena_str(cx->mem, buf_str(&pointer)), "stands twice in one object");
+    return fail(cx, ERR_INVALID, "the key \"%.*s\" stands twice in one object",
+                STR_FMT(str_slice(key, 0, 80)));
 }
 
 /* What simdjson lets pass: duplicate keys, and one level too many when the innermost container is
@@ -233,8 +263,7 @@ static err check_tree(struct ctx *cx, struct json_parser *p, struct json root)
         struct json v = {root.tape, root.strings, at};
         char type = json_tape_type(v, at);
         if (type == '{' && has_duplicate(p, v, &key))
-            return fail(cx, ERR_INVALID, "the key \"%.*s\" stands twice in one object",
-                        STR_FMT(str_slice(key, 0, 80)));
+            return refuse_duplicate(cx, root, at, key);
         if (type == '{' || type == '[') {
             if (++depth > JSON_DEPTH_MAX)
                 return fail(cx, ERR_INVALID, "not JSON: values are nested too deeply");

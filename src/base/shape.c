@@ -75,7 +75,8 @@ static void decode_str(struct decoder *d, const struct field *f, struct json v, 
         ISSUE(d, "is too large");
         return;
     }
-    memcpy(copy, s.p, s.n);
+    if (s.n)
+        memcpy(copy, s.p, s.n);
     *(str *)to = (str){copy, s.n};
 }
 

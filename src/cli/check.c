@@ -286,8 +286,7 @@ const struct command check_command = {
         "why.",
     .examples = "chancery check --vkey log.vkey 4711.tlog-proof 4711.json\n"
                 "chancery check --vkey log.vkey --leaf 6e34…0a1d 4711.tlog-proof\n"
-                "chancery check --vkey log.vkey --witness w1.vkey --witness w2.vkey --quorum 1 "
-                "p.tlog-proof e.json\n",
+                "chancery check --vkey log.vkey --witness witnesses --quorum 2 p e.json\n",
     .options = check_options,
     .args_bytes = sizeof(struct check_args),
     .run = check_run,

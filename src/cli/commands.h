@@ -6,6 +6,7 @@ extern const struct command bench_command;
 extern const struct command check_command;
 extern const struct command completion_command;
 extern const struct command config_command;
+extern const struct command doctor_command;
 extern const struct command export_command;
 extern const struct command health_command;
 extern const struct command help_command;

@@ -13,7 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BAD_LINES_MAX = 10000, SUMMARY_BYTES_MAX = 16 << 20, FORMAT_CHOICES_BYTES_MAX = 1024 };
+enum { BATCH_BYTES_MIN = 4096, BATCH_BYTES_MAX = 256 << 20 };
+enum { BAD_LINES_MAX = 10000, SUMMARY_BYTES_MAX = 16 << 20 };
 #define RETRY_FIRST_NS INT64_C(100000000)
 #define RETRY_LAST_NS INT64_C(2000000000)
 
@@ -107,6 +108,8 @@ static err read_options(struct ctx *cx, const struct ingest_args *a, struct feed
         .batch_bytes = (size_t)a->batch_bytes,
         .stop_at_bad = str_eq(a->on_error, S("stop")),
     };
+    if (a->batch_bytes < BATCH_BYTES_MIN || a->batch_bytes > BATCH_BYTES_MAX)
+        return fail(cx, ERR_USAGE, "--batch-bytes must be from 4KiB to 256MiB");
     if (!str_eq(a->format, S("auto")))
         out->format = format_find(a->format);
     o->source = a->source;

@@ -2,7 +2,6 @@
 #include "cli/ingest_input.h"
 #include "base/clock.h"
 #include "http/unpack.h"
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -24,7 +23,7 @@ struct input {
 
 static err file_failure(struct ctx *cx, const char *path)
 {
-    return fail_errno(cx, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "%s", path);
+    return fail_errno(cx, ERR_IO, "%s", path);
 }
 
 static err read_file(struct ctx *cx, struct input *in, void *p, size_t n, size_t *out_n)

@@ -6,7 +6,7 @@
 
 struct input;
 
-/* "-" is standard input.  NOT_FOUND, IO.  Owned: input_close(). */
+/* "-" is standard input.  IO, also when there is none.  Owned: input_close(). */
 err input_open(struct ctx *cx, str path, struct input **out);
 void input_close(struct input *in); /* NULL is a no-op */
 /* At most n bytes; *out_n = 0 at the end. */

@@ -97,8 +97,7 @@ static const struct command create_command = {
     .details = "A key may do at most what its maker may. On a folder that no server holds (--data) "
                "everything may be given.",
     .examples = "chancery key create --name shop --scope events:write --expires 365d\n"
-                "chancery key create --data ./data --name audit --scope events:read,events:export "
-                "--json\n",
+                "chancery key create --data ./data --name audit --scope events:read --json\n",
     .options = create_options,
     .args_bytes = sizeof(struct create_args),
     .run = create_run,

@@ -81,8 +81,7 @@ static const struct command create_command = {
         "The password is asked for at the terminal without showing it, or read from standard "
         "input; it is never given on the command line.",
     .examples = "chancery user create --role auditor alice\n"
-                "pass show alice | chancery user create --data ./data --role administrator "
-                "--password-stdin alice\n",
+                "pass show a | chancery user create --data D --role viewer --password-stdin a\n",
     .options = create_options,
     .args_bytes = sizeof(struct create_args),
     .run = create_run,

@@ -47,7 +47,7 @@ static void collect(struct catalogue *c, const struct route *const *tables)
             shape_reach(c, r->reply);
         }
     }
-    qsort(c->shapes, c->shape_count, sizeof c->shapes[0], by_name);
+    qsort(c->shapes, c->shape_count, sizeof(const struct shape *), by_name);
 }
 
 static void put_ref(struct buf *b, const char *folder, const char *name)

@@ -179,7 +179,7 @@ static err put_rest(struct ctx *cx, const struct search *q)
 
 err path_tree_find(struct ctx *cx, const struct path_tree *t, str path, struct path_match *out)
 {
-    struct segments s;
+    struct segments s = {0};
     struct path_match m = {0};
     struct search q = {.s = &s, .m = &m};
 

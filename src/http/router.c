@@ -193,6 +193,11 @@ static const char *kind_text(enum field_kind kind)
     return (size_t)kind < COUNT(texts) && texts[kind] ? texts[kind] : "UTF-8 text";
 }
 
+static void add_issue(struct ctx *cx, str name, enum field_kind kind)
+{
+    ctx_add_issue(cx, arena_printf(cx->mem, "/%.*s", STR_FMT(name)), "must be %s", kind_text(kind));
+}
+
 /* The parameters named in the template, in order: {index}, {rest*}. */
 static err check_args(struct ctx *cx, const struct request *rq)
 {
@@ -204,9 +209,12 @@ static err check_args(struct ctx *cx, const struct request *rq)
         if (!path.n)
             break;
         const struct param *p = param_find(rq->route, name);
-        if (!text_fits(p ? p->kind : F_STR, rq->arg[i]))
+        enum field_kind kind = p ? p->kind : F_STR;
+        if (!text_fits(kind, rq->arg[i])) {
+            add_issue(cx, name, kind);
             return fail(cx, ERR_INVALID, "'%.*s' in the path must be %s", STR_FMT(name),
-                        kind_text(p ? p->kind : F_STR));
+                        kind_text(kind));
+        }
     }
     return ERR_OK;
 }
@@ -214,13 +222,17 @@ static err check_args(struct ctx *cx, const struct request *rq)
 static err check_param(struct ctx *cx, const struct request *rq, const struct header *param)
 {
     const struct param *p = param_find(rq->route, param->name);
+    str name = str_slice(param->name, 0, 80);
 
-    if (!p)
-        return fail(cx, ERR_INVALID, "query parameter '%.*s' is not known here",
-                    STR_FMT(str_slice(param->name, 0, 80)));
-    if (!text_fits(p->kind, param->value))
+    if (!p) {
+        ctx_add_issue(cx, arena_printf(cx->mem, "/%.*s", STR_FMT(name)), "is not known here");
+        return fail(cx, ERR_INVALID, "query parameter '%.*s' is not known here", STR_FMT(name));
+    }
+    if (!text_fits(p->kind, param->value)) {
+        add_issue(cx, name, p->kind);
         return fail(cx, ERR_INVALID, "query parameter '%s' must be %s", p->name,
                     kind_text(p->kind));
+    }
     return ERR_OK;
 }
 

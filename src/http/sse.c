@@ -65,12 +65,12 @@ static void put_event(struct buf *b, str id, str event, str data)
         put_line(b, S("event: "), event);
     do {
         str line = str_cut(&data, '\n');
-        if (!memchr(line.p ? line.p : "", '\r', line.n)) {
+        if (line.p && memchr(line.p, '\r', line.n)) {
+            put_line(b, S("data: "), line);
+        } else {
             buf_put(b, S("data: "));
             buf_put(b, line);
             buf_put_char(b, '\n');
-        } else {
-            put_line(b, S("data: "), line);
         }
     } while (!str_is_null(data));
     buf_put_char(b, '\n');

@@ -131,7 +131,8 @@ static struct entry_attr keep_value(struct entry_batch *b, str value)
 {
     struct entry_attr a = {(uint32_t)b->values.n, (uint32_t)value.n, entry_value_hash(value)};
 
-    memcpy(b->values.p + b->values.n, value.p, value.n);
+    if (value.n)
+        memcpy(b->values.p + b->values.n, value.p, value.n);
     b->values.n += value.n;
     return a;
 }

@@ -2,7 +2,7 @@
 #include "ledger/index_posting.h"
 #include <stdlib.h>
 
-enum { FORM_BITS = 2, RICE_BITS = 4 };
+enum { FORM_BITS = 1, RICE_BITS = 4, RUNS_HEAD_BITS = 32 };
 
 unsigned position_bits(uint32_t entries)
 {
@@ -43,34 +43,14 @@ static unsigned rice_best(const uint32_t *v, uint32_t n, uint64_t *out_bits)
     return best;
 }
 
-static void rice_put_all(struct bit_writer *w, const uint32_t *v, uint32_t n, unsigned r)
-{
-    for (uint32_t i = 0; i < n; i++)
-        bits_put_rice(w, v[i], r);
-}
-
 static void to_gaps(const uint32_t *positions, uint32_t n, uint32_t *gaps)
 {
     uint32_t next = 0;
 
     for (uint32_t i = 0; i < n; i++) {
-        uint32_t at = positions[i]; /* `gaps` may be `positions` */
-        gaps[i] = at - next;
-        next = at + 1;
+        gaps[i] = positions[i] - next;
+        next = positions[i] + 1;
     }
-}
-
-static uint32_t to_holes(const uint32_t *positions, uint32_t n, uint32_t entries, uint32_t *holes)
-{
-    uint32_t count = 0, at = 0;
-
-    for (uint32_t i = 0; i <= n; i++) {
-        uint32_t end = i < n ? positions[i] : entries;
-        while (at < end)
-            holes[count++] = at++;
-        at = end + 1;
-    }
-    return count;
 }
 
 static uint32_t to_runs(const uint32_t *positions, uint32_t n, uint32_t *skips, uint32_t *lengths)
@@ -87,79 +67,53 @@ static uint32_t to_runs(const uint32_t *positions, uint32_t n, uint32_t *skips, 
     return runs;
 }
 
-/* The three forms of a long set worked out, to compare what they cost. */
-struct forms {
-    uint32_t *gaps, *holes, *skips, *lengths;
-    uint32_t gap_count, hole_count, run_count;
-    unsigned gap_r, hole_r, skip_r, length_r;
-    uint64_t bits[POSTING_FORMS];
+/* A long set as runs. */
+struct runs {
+    uint32_t *skips, *lengths, count;
+    unsigned skip_r, length_r;
 };
 
-static void forms_weigh(struct forms *f, const uint32_t *positions, uint32_t n, uint32_t entries)
+static void put_gaps(struct bit_writer *w, const uint32_t *gaps, uint32_t n, unsigned r)
 {
-    uint64_t skip_bits, length_bits;
-
-    f->gap_count = n;
-    to_gaps(positions, n, f->gaps);
-    f->gap_r = rice_best(f->gaps, n, &f->bits[POSTING_GAPS]);
-    f->run_count = to_runs(positions, n, f->skips, f->lengths);
-    f->skip_r = rice_best(f->skips, f->run_count, &skip_bits);
-    f->length_r = rice_best(f->lengths, f->run_count, &length_bits);
-    f->bits[POSTING_RUNS] = skip_bits + length_bits + 32;
-    f->bits[POSTING_HOLES] = UINT64_MAX;
-    if (n > entries / 2) {
-        f->hole_count = to_holes(positions, n, entries, f->holes);
-        to_gaps(f->holes, f->hole_count, f->holes);
-        f->hole_r = rice_best(f->holes, f->hole_count, &f->bits[POSTING_HOLES]);
-    }
+    bits_put(w, r, RICE_BITS);
+    for (uint32_t i = 0; i < n; i++)
+        bits_put_rice(w, gaps[i], r);
 }
 
-static enum posting_form forms_best(const struct forms *f)
+static void put_runs(struct bit_writer *w, const struct runs *runs)
 {
-    enum posting_form best = POSTING_GAPS;
-
-    for (unsigned i = 0; i < POSTING_FORMS; i++)
-        if (f->bits[i] < f->bits[best])
-            best = (enum posting_form)i;
-    return best;
-}
-
-static void forms_put(const struct forms *f, enum posting_form form, struct bit_writer *w)
-{
-    if (form == POSTING_RUNS) {
-        bits_put_gamma(w, f->run_count);
-        bits_put(w, f->skip_r, RICE_BITS);
-        bits_put(w, f->length_r, RICE_BITS);
-        for (uint32_t i = 0; i < f->run_count; i++) {
-            bits_put_rice(w, f->skips[i], f->skip_r);
-            bits_put_rice(w, f->lengths[i], f->length_r);
-        }
-    } else {
-        bool holes = form == POSTING_HOLES;
-        bits_put(w, holes ? f->hole_r : f->gap_r, RICE_BITS);
-        rice_put_all(w, holes ? f->holes : f->gaps, holes ? f->hole_count : f->gap_count,
-                     holes ? f->hole_r : f->gap_r);
+    bits_put_gamma(w, runs->count);
+    bits_put(w, runs->skip_r, RICE_BITS);
+    bits_put(w, runs->length_r, RICE_BITS);
+    for (uint32_t i = 0; i < runs->count; i++) {
+        bits_put_rice(w, runs->skips[i], runs->skip_r);
+        bits_put_rice(w, runs->lengths[i], runs->length_r);
     }
-    bits_end(w);
 }
 
 static void write_long(struct bit_writer *block, struct buf *longs, const uint32_t *positions,
-                       uint32_t count, uint32_t entries)
+                       uint32_t count)
 {
-    size_t before = longs->n, holes = count > entries / 2 ? entries - count : 0;
-    uint32_t *numbers = malloc(sizeof *numbers * ((size_t)count * 3 + holes));
+    size_t before = longs->n;
+    uint32_t *numbers = malloc(sizeof *numbers * count * 3);
+    uint64_t gap_bits, skip_bits, length_bits;
 
     ENSURE(numbers);
-    struct forms f = {.gaps = numbers,
-                      .skips = numbers + count,
-                      .lengths = numbers + 2 * (size_t)count,
-                      .holes = numbers + 3 * (size_t)count};
+    struct runs runs = {.skips = numbers + count, .lengths = numbers + 2 * (size_t)count};
     struct bit_writer w = {.out = longs};
-    forms_weigh(&f, positions, count, entries);
-    enum posting_form form = forms_best(&f);
-    forms_put(&f, form, &w);
-    bits_put(block, form, FORM_BITS);
-    bits_put_gamma(block, (uint32_t)(longs->n - before) + 1);
+    to_gaps(positions, count, numbers);
+    unsigned gap_r = rice_best(numbers, count, &gap_bits);
+    runs.count = to_runs(positions, count, runs.skips, runs.lengths);
+    runs.skip_r = rice_best(runs.skips, runs.count, &skip_bits);
+    runs.length_r = rice_best(runs.lengths, runs.count, &length_bits);
+    bool as_runs = skip_bits + length_bits + RUNS_HEAD_BITS < gap_bits;
+    if (as_runs)
+        put_runs(&w, &runs);
+    else
+        put_gaps(&w, numbers, count, gap_r);
+    bits_end(&w);
+    bits_put(block, as_runs ? POSTING_RUNS : POSTING_GAPS, FORM_BITS);
+    bits_put_gamma(block, (uint32_t)(longs->n - before));
     free(numbers);
 }
 
@@ -175,10 +129,9 @@ void posting_write(struct bit_writer *block, struct buf *longs, const uint32_t *
     } else if (count <= POSTING_SMALL) {
         to_gaps(positions, count, gaps);
         unsigned r = rice_best(gaps, count, &bits);
-        bits_put(block, r, RICE_BITS);
-        rice_put_all(block, gaps, count, r);
+        put_gaps(block, gaps, count, r);
     } else {
-        write_long(block, longs, positions, count, entries);
+        write_long(block, longs, positions, count);
     }
 }
 
@@ -213,11 +166,11 @@ bool posting_read(struct bit_reader *block, str longs, size_t *long_at, uint32_t
         return read_gaps(block, out->count, entries, out->small);
     unsigned form = bits_get(block, FORM_BITS);
     size_t n = bits_get_gamma(block);
-    if (!bits_ok(block) || form >= POSTING_FORMS || n == 0 || n - 1 > longs.n - *long_at)
+    if (!bits_ok(block) || n > longs.n - *long_at)
         return false;
     out->form = (enum posting_form)form;
-    out->bytes = (str){longs.p + *long_at, n - 1};
-    *long_at += n - 1;
+    out->bytes = (str){longs.p + *long_at, n};
+    *long_at += n;
     return true;
 }
 
@@ -265,26 +218,6 @@ static bool run_positions(const struct posting *p, uint32_t *out)
     return n == p->count;
 }
 
-/* Everything but the coded positions, which are fewer than the set. */
-static bool hole_positions(const struct posting *p, uint32_t *out)
-{
-    struct bit_reader b = {.bytes = p->bytes};
-    uint32_t holes = p->entries - p->count, at = 0, n = 0;
-    unsigned r = bits_get(&b, RICE_BITS);
-
-    for (uint32_t i = 0; i < holes; i++) {
-        uint64_t gap = bits_get_rice(&b, r);
-        if (!bits_ok(&b) || gap > p->count - n)
-            return false;
-        for (; gap; gap--)
-            out[n++] = at++;
-        at++;
-    }
-    while (n < p->count)
-        out[n++] = at++;
-    return bits_ok(&b);
-}
-
 bool posting_positions(const struct posting *p, uint32_t *out)
 {
     struct bit_reader b = {.bytes = p->bytes};
@@ -295,8 +228,6 @@ bool posting_positions(const struct posting *p, uint32_t *out)
     }
     if (p->form == POSTING_RUNS)
         return run_positions(p, out);
-    if (p->form == POSTING_HOLES)
-        return hole_positions(p, out);
     return read_gaps(&b, p->count, p->entries, out);
 }
 
@@ -312,24 +243,6 @@ static bool add_runs(const struct posting *p, struct positions *into)
         n += to - from;
     }
     return n == p->count;
-}
-
-static bool add_around_holes(const struct posting *p, struct positions *into)
-{
-    struct bit_reader b = {.bytes = p->bytes};
-    uint32_t holes = p->entries - p->count, at = 0, n = 0;
-    unsigned r = bits_get(&b, RICE_BITS);
-
-    for (uint32_t i = 0; i < holes; i++) {
-        uint64_t gap = bits_get_rice(&b, r);
-        if (!bits_ok(&b) || gap > p->count - n)
-            return false;
-        positions_add_range(into, at, at + (uint32_t)gap);
-        n += (uint32_t)gap;
-        at += (uint32_t)gap + 1;
-    }
-    positions_add_range(into, at, p->entries);
-    return bits_ok(&b);
 }
 
 static bool add_gaps(const struct posting *p, struct positions *into)
@@ -350,11 +263,8 @@ static bool add_gaps(const struct posting *p, struct positions *into)
 
 bool posting_add(const struct posting *p, struct positions *into)
 {
-    static bool (*const add[POSTING_FORMS])(const struct posting *, struct positions *) = {
-        [POSTING_GAPS] = add_gaps, [POSTING_HOLES] = add_around_holes, [POSTING_RUNS] = add_runs};
-
     if (p->count > POSTING_SMALL)
-        return add[p->form](p, into);
+        return p->form == POSTING_RUNS ? add_runs(p, into) : add_gaps(p, into);
     for (uint32_t i = 0; i < p->count; i++)
         positions_add(into, p->small[i]);
     return true;

@@ -4,20 +4,19 @@
  *   count == 1  the position in position_bits()
  *   up to POSTING_SMALL: 4 bits r, then rice(gap, r) of each: the first position, then the
  *               difference to the one before less one
- *   more        2 bits form, gamma(bytes + 1), and those bytes in the section's long part:
+ *   more        1 bit form, gamma(bytes), and those bytes in the section's long part:
  *     GAPS      4 bits r, rice(gap, r) of each
- *     HOLES     the same of the positions that are not in the set
  *     RUNS      gamma(runs), 4 bits r, 4 bits s, then for each run rice(positions skipped, r) (one
  *               less from the second run on) and rice(length - 1, s)
  *
- * The writer takes the shortest form.  Whatever the bytes are, a reader gives rising positions
+ * The writer takes the shorter form.  Whatever the bytes are, a reader gives rising positions
  * below `entries`, or CORRUPT. */
 #pragma once
 #include "ledger/index_bits.h"
 #include "ledger/positions.h"
 
 enum { POSTING_SMALL = 32 };
-enum posting_form { POSTING_GAPS, POSTING_HOLES, POSTING_RUNS, POSTING_FORMS };
+enum posting_form { POSTING_GAPS, POSTING_RUNS };
 
 unsigned position_bits(uint32_t entries);
 

@@ -26,7 +26,7 @@ err view_set_applied(struct ctx *cx, struct db *view, uint64_t applied)
     return db_exec(cx, view, &APPLIED_SET, ARGS(V(applied)), NULL);
 }
 
-static err get_applied(struct ctx *cx, struct store *view, uint64_t *out)
+err view_applied(struct ctx *cx, struct store *view, uint64_t *out)
 {
     CLEANUP(store_read_end) struct db *db = NULL;
     CLEANUP(row_end) struct row *row = NULL;
@@ -123,7 +123,7 @@ err view_catch_up(struct ctx *cx, struct ledger *l, struct store *view,
     uint64_t applied;
 
     emitter_open(&f.emitter, events);
-    TRY(get_applied(cx, view, &applied));
+    TRY(view_applied(cx, view, &applied));
     return fold_from(cx, l, view, applied, &f);
 }
 

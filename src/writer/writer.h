@@ -63,6 +63,8 @@ err writer_run(struct ctx *cx, struct writer *w, command *run, void *args,
  */
 void writer_note(struct writer *w, const struct event *e, const struct actor *actor);
 
+/* How far the view has come: entries below *out are folded.  CORRUPT when it does not say. */
+err view_applied(struct ctx *cx, struct store *view, uint64_t *out);
 /* Fold the whole ledger into an empty view (chancery rebuild, verify). */
 typedef void progress_fn(void *state, uint64_t done, uint64_t total);
 err view_rebuild(struct ctx *cx, struct ledger *l, struct store *view,

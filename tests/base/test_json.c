@@ -1,4 +1,5 @@
 /* Reading and writing JSON. */
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/json_write.h"
 #include "test.h"
@@ -38,6 +39,46 @@ TEST(json_says_where_a_text_is_wrong)
         CHECK_ERR(read(cx, p, bad[i].text), ERR_INVALID);
         CHECK_DETAIL(bad[i].detail);
     }
+}
+
+TEST(json_names_the_place_of_a_key_that_stands_twice)
+{
+    static const struct {
+        const char *text, *pointer;
+    } bad[] = {
+        {"{\"a\":1,\"a\":2}", "/a"},
+        {"{\"x\":1,\"b\":{\"y\":{},\"c\":[0,{},{\"k\":[],\"k\":2}]}}", "/b/c/2/k"},
+        {"[[{\"~/\":{\"\":1,\"\":1}}]]", "/0/0/~0~1/"},
+    };
+    CLEANUP(json_parser_cleanup) struct json_parser *p = json_parser_open();
+
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        ctx_clear_error(cx);
+        CHECK_ERR(read(cx, p, bad[i].text), ERR_INVALID);
+        CHECK_EQ(cx->issue_count, 1);
+        CHECK_STR(cx->issues[0].pointer, str_from(bad[i].pointer));
+    }
+}
+
+/* Whoever chooses the keys must not choose the time it takes: the bound is a hundred times what is
+ * needed, and a tenth of what comparing all pairs takes. */
+TEST(json_keys_that_begin_alike_cost_no_more_than_others)
+{
+    CLEANUP(json_parser_cleanup) struct json_parser *p = json_parser_open();
+    struct buf b = BUF(10 << 20);
+
+    buf_put_char(&b, '[');
+    for (unsigned object = 0; b.n < 1000000; object++) {
+        buf_put(&b, object ? S(",{") : S("{"));
+        for (unsigned i = 0; i < 32; i++)
+            buf_printf(&b, "%s\"attribute%02u\":1", i ? "," : "", i);
+        buf_put_char(&b, '}');
+    }
+    buf_put_char(&b, ']');
+    int64_t begun = clock_mono_ns();
+    CHECK_EQ(read(cx, p, b.p), ERR_OK);
+    CHECK(clock_mono_ns() - begun < INT64_C(5000000000));
+    buf_close(&b);
 }
 
 TEST(json_depth_is_limited_exactly)

@@ -22,6 +22,7 @@ struct all {
     struct buf text;
     uint64_t lines, bad, batches;
     err result;
+    str detail; /* of the result */
     struct feed_bad first_bad;
 };
 
@@ -45,6 +46,7 @@ static struct all read_all(struct ctx *cx, const struct feed_options *options, u
         a.bad += b->bad_count;
         a.batches++;
         a.result = b->result;
+        a.detail = arena_str(cx->mem, str_from(b->cx->detail));
         feed_give(f, b);
     }
     feed_close(f);
@@ -129,28 +131,34 @@ TEST(feed_skips_a_line_that_is_too_long)
     buf_close(&all.text);
 }
 
-/* Records of a format: rejected ones and those of several lines do not shift the others. */
+/* Records of a format: rejected ones and those of several lines do not shift the others, in one
+ * batch or in many. */
 TEST(feed_traces_converted_records_to_their_lines)
 {
-    const char *path = write_file(
-        cx, dir, "x.csv", S("type,subject\na,s1\n\"b\",\"two\nlines\"\nbad,too,many\nc,s3\n"));
+    const char *path =
+        write_file(cx, dir, "x.csv",
+                   S("type,subject\na,s1\n\"b\",\"two\nlines\"\nbad,too,many\nc,s3\nd,s4\n"));
     struct feed_options o = {
         .files = list(cx, path, NULL),
-        .batch_bytes = 100,
         .format = format_find(S("csv")),
         .format_options = {.source = S("/x"), .map = S("type=type,subject=subject")},
     };
-    size_t file = 9;
-    uint64_t line = 0;
-    struct all all = read_all(cx, &o, 3, &file, &line);
+    static const uint64_t file_lines[] = {2, 3, 6, 7};
 
-    CHECK_EQ(all.result, ERR_OK);
-    CHECK_EQ(all.lines, 3);
-    CHECK_EQ(all.bad, 1);
-    CHECK_EQ(all.first_bad.line, 5);
-    CHECK_EQ(line, 6);
-    CHECK_HOLDS(buf_str(&all.text), "\"subject\":\"s3\"");
-    buf_close(&all.text);
+    for (o.batch_bytes = 100; o.batch_bytes <= 10000; o.batch_bytes *= 100)
+        for (uint64_t i = 0; i < COUNT(file_lines); i++) {
+            size_t file = 9;
+            uint64_t line = 0;
+            struct all all = read_all(cx, &o, i + 1, &file, &line);
+
+            CHECK_EQ(all.result, ERR_OK);
+            CHECK_EQ(all.lines, 4);
+            CHECK_EQ(all.bad, 1);
+            CHECK_EQ(all.first_bad.line, 5);
+            CHECK_EQ(line, file_lines[i]);
+            CHECK_HOLDS(buf_str(&all.text), "\"subject\":\"s3\"");
+            buf_close(&all.text);
+        }
 }
 
 /* gzip of "{\"n\":1}\n{\"n\":2}\n" */
@@ -176,6 +184,7 @@ TEST(feed_unpacks_and_tells_damage)
     o.files = list(cx, good, bad);
     all = read_all(cx, &o, 0, &file, &line);
     CHECK_EQ(all.result, ERR_IO);
+    CHECK_HOLDS(all.detail, "b.ndjson.gz");
     CHECK_HOLDS(buf_str(&all.text), "{\"n\":2}");
     buf_close(&all.text);
 }
@@ -190,6 +199,7 @@ TEST(feed_names_a_file_whose_format_cannot_be_told)
     struct all all = read_all(cx, &o, 0, &file, &line);
 
     CHECK_EQ(all.result, ERR_USAGE);
+    CHECK_HOLDS(all.detail, "--format");
     buf_close(&all.text);
 }
 

@@ -7,7 +7,6 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define MS INT64_C(1000000)
@@ -277,14 +276,6 @@ TEST(connections_beyond_the_limit_are_closed_at_once)
     server_close(&s);
 }
 
-static int64_t cpu_ns(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
-}
-
 /* Each row of metric.def is there because something moves it. */
 TEST(every_metric_moves)
 {
@@ -339,12 +330,12 @@ static void run_out_of_descriptors(struct ctx *cx)
     close(last); /* one left: for the client's side */
     struct net more = net_open(&s);
     NET_UNTIL(refused->value > 0);
-    int64_t before_ns = cpu_ns(), until_ns = clock_mono_ns() + 300 * MS;
+    int64_t until_ns = clock_mono_ns() + 300 * MS;
     ENSURE(net_ask(cx, &first, get_hello).status == 200); /* the others are served */
     while (clock_mono_ns() < until_ns)
         usleep(1000);
-    ENSURE(cpu_ns() - before_ns < 150 * MS);
-    close(last - 1); /* now there is room */
+    ENSURE(refused->value <= 10); /* it looked again now and then, not all the time */
+    close(last - 1);              /* now there is room */
     ENSURE(net_ask(cx, &more, get_hello).status == 200);
     net_close(&late);
     _exit(0);

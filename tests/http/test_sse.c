@@ -153,6 +153,7 @@ static struct net live_open(struct ctx *cx, const struct server *s)
     CHECK_STR(net_header(&r, "Content-Type"), S("text/event-stream"));
     CHECK_STR(net_header(&r, "X-Accel-Buffering"), S("no"));
     CHECK(net_await(&n, S("data: two\ndata: lines\n\n")));
+    CHECK_STR(buf_str(&n.in), S("id: 0\nevent: welcome\ndata: two\ndata: lines\n\n"));
     buf_clear(&n.in);
     return n;
 }

@@ -109,15 +109,15 @@ static struct query pick_query(struct ctx *cx, const struct world *w, struct dic
         q.from_us = w->entries[dice_below(d, ENTRIES)].time_us;
     if (dice_below(d, 3) == 0)
         q.to_us = w->entries[dice_below(d, ENTRIES)].recorded_us;
-    if (dice_below(d, 3) == 0)
-        q.text = dice_below(d, 2) ? arena_printf(cx->mem, "\"%u\"", dice_below(d, 4000))
-                                  : arena_printf(cx->mem, ":\"%u", dice_below(d, 40));
+    if (dice_below(d, 2))
+        q.text = dice_below(d, 4) == 0 ? arena_printf(cx->mem, "\"%u\"", dice_below(d, 4000))
+                                       : arena_printf(cx->mem, ":\"%u", dice_below(d, 40));
     if (dice_below(d, 3) == 0)
         q.begin = dice_below(d, ENTRIES);
     if (dice_below(d, 3) == 0)
         q.end = dice_below(d, ENTRIES + 1000);
     if (dice_below(d, 2))
-        q.scan_max = 1 + dice_below(d, 10000);
+        q.scan_max = 1 + dice_below(d, 2u << dice_below(d, 13));
     q.oldest_first = dice_below(d, 2);
     return q;
 }
