@@ -5,6 +5,7 @@
  * more and then the log is opened again, as the server would be started again; after a death the
  * log is opened on what has survived.  In the end everything must hold that ledger.h promises
  * (sim_log_check), whatever the threads' order was. */
+#include "ledger/verify.h"
 #include "sim_log.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +17,8 @@ enum step_kind {
     STEP_CHECKPOINT,
     STEP_SEAL,
     STEP_PRUNE,
-    STEP_CLOSE
+    STEP_CLOSE,
+    STEP_FAULTS,
 };
 
 struct step {
@@ -59,10 +61,19 @@ static err step_close(struct ctx *cx, struct sim_log *w, uint64_t n)
     return ERR_OK;
 }
 
+/* Faults begin here; what lies before has a scenario of its own. */
+static err step_faults(struct ctx *cx, struct sim_log *w, uint64_t n)
+{
+    (void)cx, (void)n;
+    sim_fail_at(w->sim, w->fault, w->nth, 1);
+    return ERR_OK;
+}
+
 typedef err step_run(struct ctx *cx, struct sim_log *w, uint64_t n);
 static step_run *const step_runs[] = {
-    [STEP_OPEN] = step_open, [STEP_ADD] = sim_log_add,  [STEP_CHECKPOINT] = step_checkpoint,
-    [STEP_SEAL] = step_seal, [STEP_PRUNE] = step_prune, [STEP_CLOSE] = step_close,
+    [STEP_OPEN] = step_open,     [STEP_ADD] = sim_log_add,  [STEP_CHECKPOINT] = step_checkpoint,
+    [STEP_SEAL] = step_seal,     [STEP_PRUNE] = step_prune, [STEP_CLOSE] = step_close,
+    [STEP_FAULTS] = step_faults,
 };
 
 /* ---- one run ---- */
@@ -108,6 +119,21 @@ static void restart(struct sim_log *w, enum sim_fault how, uint64_t seed)
     w->sim = survived;
 }
 
+/* Bytes against leaves, tree, checkpoints and index against entries, from the files alone. */
+static void check_verified(struct ctx *cx, struct sim_log *w)
+{
+    struct note_verifier log = note_signer_verifier(sim_log_signer());
+    struct verify_options options = {.fs = sim_fs(w->sim), .dir = SIM_LOG_DIR, .log = &log};
+    struct verify_report r;
+
+    CHECK_OK(ledger_verify(cx, &options, &r));
+    for (size_t i = 0; i < r.fault_count; i++)
+        print_message("%.*s: byte %llu: %.*s\n", STR_FMT(r.faults[i].file),
+                      (unsigned long long)r.faults[i].offset, STR_FMT(r.faults[i].text));
+    CHECK(r.ok);
+    CHECK_EQ(r.size, w->acked);
+}
+
 /* What follows every end: open, check, go on, stop in order, open again. */
 static void check_after(struct ctx *cx, struct sim_log *w)
 {
@@ -119,6 +145,7 @@ static void check_after(struct ctx *cx, struct sim_log *w)
         CHECK_OK(sim_log_checkpoint(cx, w));
         sim_log_check(cx, w);
         sim_log_close(w);
+        check_verified(cx, w);
     }
 }
 
@@ -142,7 +169,8 @@ static bool run_scenario(const struct scenario *sc, enum sim_fault fault, uint64
 
     ENSURE(w);
     w->sim = sc->begin(cx, seed);
-    sim_fail_at(w->sim, fault, nth, 1);
+    w->fault = fault;
+    w->nth = nth;
     for (const struct step *s = sc->steps; s->kind != STEP_END && !sim_is_dead(w->sim); s++)
         hit = take_step(cx, w, s) || hit;
     bool power_lost = sim_is_dead(w->sim) && is_power_loss(fault);
@@ -178,9 +206,9 @@ static struct sim_fs *begin_empty(struct ctx *cx, uint64_t seed)
 }
 
 static const struct step small_steps[] = {
-    {STEP_OPEN, 0},  {STEP_ADD, 3},        {STEP_CHECKPOINT, 0}, {STEP_ADD, 1},   {STEP_ADD, 2},
-    {STEP_ADD, 300}, {STEP_CHECKPOINT, 0}, {STEP_ADD, 5},        {STEP_CLOSE, 0}, {STEP_OPEN, 0},
-    {STEP_ADD, 2},   {STEP_CHECKPOINT, 0}, {STEP_CLOSE, 0},      {STEP_END, 0},
+    {STEP_FAULTS, 0}, {STEP_OPEN, 0},  {STEP_ADD, 3},        {STEP_CHECKPOINT, 0}, {STEP_ADD, 1},
+    {STEP_ADD, 2},    {STEP_ADD, 300}, {STEP_CHECKPOINT, 0}, {STEP_ADD, 5},        {STEP_CLOSE, 0},
+    {STEP_OPEN, 0},   {STEP_ADD, 2},   {STEP_CHECKPOINT, 0}, {STEP_CLOSE, 0},      {STEP_END, 0},
 };
 
 TEST(faults_at_every_call_of_a_small_log)
@@ -206,21 +234,21 @@ static struct sim_fs *begin_nearly_full(struct ctx *cx, uint64_t seed)
 }
 
 static const struct step seal_steps[] = {
-    {STEP_OPEN, 0},  {STEP_ADD, 20}, {STEP_SEAL, 0}, {STEP_CHECKPOINT, 0}, {STEP_ADD, 5},
-    {STEP_CLOSE, 0}, {STEP_OPEN, 0}, {STEP_ADD, 1},  {STEP_CLOSE, 0},      {STEP_END, 0},
+    {STEP_OPEN, 0},       {STEP_FAULTS, 0}, {STEP_ADD, 20},  {STEP_SEAL, 0},
+    {STEP_CHECKPOINT, 0}, {STEP_ADD, 5},    {STEP_CLOSE, 0}, {STEP_OPEN, 0},
+    {STEP_ADD, 1},        {STEP_CLOSE, 0},  {STEP_END, 0},
 };
 
 static const struct step prune_steps[] = {
-    {STEP_OPEN, 0},  {STEP_PRUNE, SEGMENT_ENTRIES + 1},
-    {STEP_ADD, 1},   {STEP_CLOSE, 0},
-    {STEP_OPEN, 0},  {STEP_ADD, 1},
-    {STEP_CLOSE, 0}, {STEP_END, 0},
+    {STEP_OPEN, 0}, {STEP_FAULTS, 0}, {STEP_PRUNE, SEGMENT_ENTRIES + 1},
+    {STEP_ADD, 1},  {STEP_CLOSE, 0},  {STEP_OPEN, 0},
+    {STEP_ADD, 1},  {STEP_CLOSE, 0},  {STEP_END, 0},
 };
 
 /* The last entry of a segment is the last of an append. */
 static const struct step brim_steps[] = {
-    {STEP_OPEN, 0}, {STEP_ADD, 10},  {STEP_CHECKPOINT, 0},
-    {STEP_ADD, 1},  {STEP_CLOSE, 0}, {STEP_END, 0},
+    {STEP_OPEN, 0}, {STEP_FAULTS, 0}, {STEP_ADD, 10}, {STEP_CHECKPOINT, 0},
+    {STEP_ADD, 1},  {STEP_CLOSE, 0},  {STEP_END, 0},
 };
 
 TEST(faults_at_every_call_of_sealing)
@@ -228,4 +256,34 @@ TEST(faults_at_every_call_of_sealing)
     struct scenario sc = {seal_steps, begin_nearly_full};
 
     run_all(&sc, "sealing");
+}
+
+TEST(faults_at_every_call_of_filling_a_segment_to_the_brim)
+{
+    struct scenario sc = {brim_steps, begin_nearly_full};
+
+    run_all(&sc, "full segment");
+}
+
+/* The first segment is sealed, the second begun. */
+static struct sim_fs *begin_sealed(struct ctx *cx, uint64_t seed)
+{
+    static struct sim_fs *made;
+
+    if (!made) {
+        struct sim_log w = {.sim = begin_nearly_full(cx, 1)};
+        CHECK_OK(sim_log_open(cx, &w));
+        CHECK_OK(sim_log_add(cx, &w, 20));
+        CHECK_OK(ledger_seal_wait(cx, w.l));
+        sim_log_close(&w);
+        made = w.sim;
+    }
+    return sim_restart(made, SIM_KILL, seed);
+}
+
+TEST(faults_at_every_call_of_pruning)
+{
+    struct scenario sc = {prune_steps, begin_sealed};
+
+    run_all(&sc, "pruning");
 }
