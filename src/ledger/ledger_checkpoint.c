@@ -30,9 +30,12 @@ err checkpoint_make(struct ctx *cx, struct ledger *l)
     checkpoint_record_sign(l->options.signer, l->options.origin, size, &root,
                            now > after ? now : after, &r);
     checkpoint_record_put(&r, bytes);
-    TRY(fs_pwrite(cx, l->options.fs, l->checkpoints, bytes, sizeof bytes,
-                  count * CHECKPOINT_RECORD_BYTES)); /* the next one is written over it */
-    err e = fs_sync(cx, l->options.fs, l->checkpoints);
+    err e = fs_pwrite(cx, l->options.fs, l->checkpoints, bytes, sizeof bytes,
+                      count * CHECKPOINT_RECORD_BYTES);
+    if (e == ERR_NO_SPACE)
+        return e; /* a full disk passes; the next record is written over this one */
+    if (e == ERR_OK)
+        e = fs_sync(cx, l->options.fs, l->checkpoints);
     if (e != ERR_OK)
         return poison(cx, l, e);
 
@@ -77,7 +80,7 @@ void *checkpointer_run(void *ledger)
 
     while (wait_until_due(l, last_ns)) {
         if (!l->poisoned)
-            err_ignore(checkpoint_make(cx, l)); /* a full disk passes: it is tried again */
+            err_ignore(checkpoint_make(cx, l));
         last_ns = clock_mono_ns();
         ctx_reset(cx);
     }
