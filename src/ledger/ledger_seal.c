@@ -11,7 +11,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { SEALER_NICE = 5 };
+enum { SEALER_NICE = 19 };
 #define SEAL_RETRY_NS INT64_C(1000000000)
 
 static err write_temporary(struct ctx *cx, struct fs fs, const char *path, str bytes)
