@@ -73,6 +73,7 @@ struct intake {
     uint64_t lines; /* seen */
     uint64_t count, duplicates, rejected_count;
     uint64_t acknowledged_line; /* everything up to it is stored or was rejected */
+    bool broken;                /* a portion was not stored; those behind it may be */
     bool any;
     uint64_t first_index;
     struct ledger_receipt last;
@@ -143,6 +144,7 @@ static void workspace_give(struct ingest *in, struct workspace *ws)
         struct portion *p = &ws->portions[i];
         buf_clear(&p->text);
         entry_batch_clear(&p->batch);
+        p->last_line = 0;
         if (p->batch.frames.capacity > 64 * 1024) {
             buf_close(&p->text);
             entry_batch_close(&p->batch);
@@ -210,9 +212,10 @@ static err portion_send(struct ctx *cx, struct intake *t, struct portion *p, boo
         p->receipt_capacity = b->count;
     }
     p->ticket = (struct writer_ticket){.batch = b, .receipts = p->receipts};
-    TRY(writer_submit(cx, t->app->writer, &p->ticket, patient));
-    p->under_way = true;
-    return ERR_OK;
+    err e = writer_submit(cx, t->app->writer, &p->ticket, patient);
+    p->under_way = e == ERR_OK;
+    t->broken = t->broken || e != ERR_OK;
+    return e;
 }
 
 /* Wait for a portion and count it. */
@@ -220,7 +223,9 @@ static err portion_finish(struct ctx *cx, struct intake *t, struct portion *p)
 {
     if (p->under_way) {
         p->under_way = false;
-        TRY(writer_wait(cx, t->app->writer, &p->ticket));
+        err e = writer_wait(cx, t->app->writer, &p->ticket);
+        t->broken = t->broken || e != ERR_OK;
+        TRY(e);
         if (!t->any)
             t->first_index = p->batch.first_index;
         t->any = true;
@@ -230,7 +235,7 @@ static err portion_finish(struct ctx *cx, struct intake *t, struct portion *p)
         metric_add(&events_stored_total, (int64_t)p->batch.stored);
         metric_add(&events_duplicate_total, (int64_t)p->batch.duplicates);
     }
-    if (p->last_line > t->acknowledged_line)
+    if (!t->broken && p->last_line > t->acknowledged_line)
         t->acknowledged_line = p->last_line;
     entry_batch_clear(&p->batch);
     return ERR_OK;
@@ -449,12 +454,8 @@ static err stream_step(struct ctx *cx, struct intake *t, struct stream *s)
     TRY(fill(cx, t, s, p));
     size_t used = whole_lines(s, p);
     err e = take_lines(cx, t, p, str_slice(buf_str(&p->text), 0, used));
-    err sent = portion_send(cx, t, p, true); /* what stands before a bad line is stored */
-    if (e != ERR_OK) {
-        err_ignore(sent);
-        return e;
-    }
-    TRY(sent);
+    TRY(portion_send(cx, t, p, true)); /* what stands before a bad line is stored */
+    TRY(e);
     return rotate(cx, t, s, used);
 }
 
@@ -474,16 +475,17 @@ static err stream_end(struct ctx *cx, struct intake *t, struct stream *s)
 
 static void put_result_members(struct buf *b, const struct intake *t);
 
-/* The failure tells how far it came: what was acknowledged stays. */
+/* The failure tells how far it came: what was acknowledged stays.  A bad line is the reason only
+ * when all before it is stored. */
 static err explain_stop(struct ctx *cx, struct intake *t, err e)
 {
     struct buf members = BUF(ANSWER_BYTES_MAX);
     char why[CTX_DETAIL_BYTES];
 
     memcpy(why, cx->detail, sizeof why);
-    if (t->rejected_count) {
+    ctx_clear_error(cx);
+    if (t->rejected_count && !t->skip && !t->broken) {
         const struct rejected *r = &t->rejected[0];
-        ctx_clear_error(cx);
         ctx_add_issue(cx, r->pointer, "line %llu: %.*s", (unsigned long long)r->line,
                       STR_FMT(r->detail));
         t->acknowledged_line = r->line - 1;
@@ -509,8 +511,8 @@ static err run_stream(struct ctx *cx, struct intake *t)
     while (!s.ended && e == ERR_OK)
         e = stream_step(cx, t, &s);
     err ended = stream_end(cx, t, &s);
-    if (e == ERR_OK)
-        e = ended;
+    if (ended != ERR_OK)
+        e = ended; /* that something is not stored goes before why no more came */
     return e == ERR_OK ? ERR_OK : explain_stop(cx, t, e);
 }
 

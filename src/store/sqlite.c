@@ -5,7 +5,9 @@
  * running (a query inside the loop over the same query) gets a spare of its own. */
 #include "store/sqlite.h"
 #include "base/clock.h"
+#include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { PROGRESS_STEPS = 20000, JOURNAL_BYTES_MAX = 64 << 20, PREPARED_CAPACITY_FIRST = 64 };
 
@@ -36,7 +38,11 @@ err sqlite_fail(struct ctx *cx, const struct db *db, const char *what, int rc)
      * client is not told. */
     const char *said =
         code == ERR_INTERNAL && db->handle ? sqlite3_errmsg(db->handle) : sqlite3_errstr(rc);
-    return fail(cx, code, "%s, %s: %s (%d)", db->name, what, said, rc);
+    int why = code == ERR_IO && db->handle ? sqlite3_system_errno(db->handle) : 0;
+    if (why == ENOSPC || why == EDQUOT)
+        code = ERR_NO_SPACE;
+    return fail(cx, code, "%s, %s: %s (%d)%s%s", db->name, what, said, rc, why ? ": " : "",
+                why ? strerror(why) : "");
 }
 
 /* ---- opening and closing ---- */
@@ -60,6 +66,14 @@ static const char *const settings_of_writers[] = {
                       "PRAGMA secure_delete = ON;",
 };
 
+static err cannot_write(struct ctx *cx, const struct db *db, const char *path)
+{
+    errno = 0;
+    if (access(path, W_OK) != 0)
+        return fail_errno(cx, ERR_IO, "%s, %s cannot be written", db->name, path);
+    return fail(cx, ERR_IO, "%s, %s cannot be written", db->name, path);
+}
+
 static err set_up(struct ctx *cx, struct db *db, const struct connection_options *options)
 {
     int wait_ms = (int)(options->wait_ns / 1000000);
@@ -70,6 +84,9 @@ static err set_up(struct ctx *cx, struct db *db, const struct connection_options
     sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
     sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
     sqlite3_progress_handler(db->handle, PROGRESS_STEPS, on_progress, db);
+    /* SQLite opens what it may not write for reading alone, and fails later without a reason. */
+    if (!options->read_only && sqlite3_db_readonly(db->handle, "main") == 1)
+        return cannot_write(cx, db, options->path);
     if (!options->read_only)
         TRY(connection_script(cx, db, options->path, settings_of_writers[options->sync]));
     return connection_script(cx, db, options->path, settings);
