@@ -9,6 +9,7 @@
 #include "sim_log.h"
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum step_kind {
     STEP_END,
@@ -20,6 +21,8 @@ enum step_kind {
     STEP_CLOSE,
     STEP_FAULTS,
 };
+
+enum { SEAL_RETRY_MS = 1300 }; /* a little more than the sealer's own */
 
 struct step {
     enum step_kind kind;
@@ -40,10 +43,17 @@ static err step_checkpoint(struct ctx *cx, struct sim_log *w, uint64_t n)
     return sim_log_checkpoint(cx, w);
 }
 
+/* After a failed sync the sealer must not simply try again: give it the time to. */
 static err step_seal(struct ctx *cx, struct sim_log *w, uint64_t n)
 {
+    err e = ledger_seal_wait(cx, w->l);
+
     (void)n;
-    return ledger_seal_wait(cx, w->l);
+    for (unsigned ms = 0; e != ERR_OK && w->fault == SIM_SYNC && ms < SEAL_RETRY_MS; ms += 20) {
+        usleep(20 * 1000);
+        e = ledger_seal_wait(cx, w->l);
+    }
+    return e;
 }
 
 static err step_prune(struct ctx *cx, struct sim_log *w, uint64_t n)
