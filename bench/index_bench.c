@@ -10,12 +10,16 @@
  *             and source
  *   distinct  every value new: the most that an index may cost */
 #include "base/clock.h"
+#include "base/fs.h"
 #include "ledger/dedup.h"
 #include "ledger/index_inner.h"
 #include "plain_batch.h"
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
 enum {
     TYPES = 40,
@@ -28,6 +32,8 @@ enum {
     BATCH = 2048,
     DEDUP_IDS = 10 * 1000 * 1000,
     LOOKUPS = 2000,
+    FILES = 153, /* ten million entries */
+    WARM_ROUNDS = 20,
 };
 
 enum log_kind { LOG_UNIFORM, LOG_SESSIONS, LOG_DISTINCT, LOG_KINDS };
@@ -243,6 +249,93 @@ static void bench_log(struct ctx *cx, enum log_kind kind, uint64_t segments)
     figure(kind, "close", least.close_s * 1e3, "ms/segment");
 }
 
+/* ---- a value in many files ---- */
+
+struct files {
+    const char *dir;
+    str map[FILES];
+    struct index_reader *reader[FILES];
+};
+
+static const char *file_path(struct ctx *cx, const struct files *f, unsigned i)
+{
+    return arena_printf(cx->mem, "%s/%u.idx", f->dir, i).p;
+}
+
+/* One log's segments as files, not in the page cache. */
+static void write_files(struct ctx *cx, struct files *f)
+{
+    struct maker m = {.kind = LOG_SESSIONS, .dice = {1}, .now_us = INT64_C(1763600000000000)};
+
+    for (unsigned i = 0; i < FILES; i++) {
+        struct entry_batch b = {.frames = BUF(1 << 30), .values = BUF(1 << 30)};
+        CLEANUP(buf_close) struct buf file = BUF(1 << 30);
+        fs_file handle;
+        while (b.count < SEGMENT_ENTRIES)
+            make(&m, &b);
+        struct index_builder *builder = index_builder_open();
+        index_builder_add(builder, &b, 0, b.count);
+        ENSURE(index_builder_write(cx, builder, i, &file) == ERR_OK);
+        ENSURE(fs_open(cx, fs_real(), file_path(cx, f, i), FS_WRITE | FS_CREATE, &handle) ==
+               ERR_OK);
+        ENSURE(fs_pwrite(cx, fs_real(), handle, file.p, file.n, 0) == ERR_OK);
+        ENSURE(fs_sync(cx, fs_real(), handle) == ERR_OK);
+        posix_fadvise(handle, 0, 0, POSIX_FADV_DONTNEED);
+        ENSURE(fs_map(cx, fs_real(), handle, &f->map[i]) == ERR_OK);
+        madvise((void *)(uintptr_t)f->map[i].p, f->map[i].n, MADV_RANDOM);
+        fs_close(fs_real(), handle);
+        index_builder_close(builder);
+        entry_batch_close(&b);
+    }
+}
+
+static void ask_files(struct ctx *cx, const struct files *f, str value)
+{
+    static struct positions hits;
+
+    for (unsigned i = 0; i < FILES; i++) {
+        struct segment_index ix = {.reader = f->reader[i]};
+        positions_clear(&hits);
+        ENSURE(index_lookup(cx, ix, ATTR_SESSIONID, value, false, &hits) == ERR_OK);
+    }
+}
+
+static void files_figure(const char *what, double seconds)
+{
+    printf("%-9s %-28s %10.2f ms\n", "files", what, seconds * 1e3);
+}
+
+static void bench_files(struct ctx *cx)
+{
+    static struct files f;
+    char dir[] = "/var/tmp/index-bench-XXXXXX";
+    const str absent = S("019a2b3c-1234-7abc-a123-0123456789ab");
+
+    f.dir = mkdtemp(dir);
+    ENSURE(f.dir);
+    write_files(cx, &f);
+    int64_t wall = clock_mono_ns();
+    for (unsigned i = 0; i < FILES; i++)
+        ENSURE(index_reader_open(cx, f.map[i], i, &f.reader[i]) == ERR_OK);
+    files_figure("open, cold", seconds_since(wall));
+    wall = clock_mono_ns();
+    ask_files(cx, &f, absent);
+    files_figure("look up, cold", seconds_since(wall));
+    double least = 0;
+    for (unsigned i = 0; i < WARM_ROUNDS; i++) {
+        int64_t start = cpu_ns();
+        ask_files(cx, &f, absent);
+        keep_least(&least, cpu_since(start));
+    }
+    files_figure("look up, warm, processor", least);
+    for (unsigned i = 0; i < FILES; i++) {
+        index_reader_close(f.reader[i]);
+        fs_unmap(fs_real(), f.map[i]);
+        ENSURE(fs_unlink(cx, fs_real(), file_path(cx, &f, i)) == ERR_OK);
+    }
+    rmdir(dir);
+}
+
 static void dedup_figure(const char *name, double value, const char *unit)
 {
     printf("%-9s %-28s %10.2f %s\n", "dedup", name, value, unit);
@@ -300,6 +393,7 @@ int main(int argc, char **argv)
     for (unsigned k = 0; k < LOG_KINDS; k++)
         bench_log(cx, (enum log_kind)k, segments);
     bench_dedup();
+    bench_files(cx);
     ctx_close(cx);
     return 0;
 }

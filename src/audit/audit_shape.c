@@ -6,22 +6,6 @@
 #define LEAF_EXAMPLE "\"6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d\""
 
 /* clang-format off */
-static const char *const spec_versions[] = {"1.0", NULL};
-static const struct field event_entry_fields[] = {
-    FIELD(event_entry, specversion, F_STR, .flags = F_REQUIRED, .choices = spec_versions, .doc = "version of CloudEvents", .example = "\"1.0\""),
-    FIELD(event_entry, id, F_STR, .flags = F_REQUIRED, .doc = "with `source` it names the event: sent twice, it is stored once", .example = "\"a1\""),
-    FIELD(event_entry, source, F_STR, .flags = F_REQUIRED, .doc = "where it happened", .example = "\"/hr\""),
-    FIELD(event_entry, type, F_STR, .flags = F_REQUIRED, .doc = "what happened", .example = "\"user.login\""),
-    FIELD(event_entry, subject, F_STR, .doc = "what it happened to", .example = "\"case/17\""),
-    FIELD_AS(event_entry, time_us, "time", F_TIME, .doc = "when it happened, as the sender says"),
-    FIELD(event_entry, actor, F_STR, .doc = "who did it", .example = "\"user/alice\""),
-    FIELD(event_entry, outcome, F_STR, .doc = "how it ended", .example = "\"success\""),
-    FIELD(event_entry, remoteip, F_STR, .doc = "network address of the actor", .example = "\"192.0.2.7\""),
-    FIELD(event_entry, sessionid, F_STR, .doc = "session of the actor"),
-    FIELD(event_entry, data, F_RAW, .doc = "anything more"),
-};
-const struct shape event_entry_shape = SHAPE("EventEntry", event_entry, event_entry_fields);
-
 static const struct field event_item_fields[] = {
     FIELD(event_item, index, F_U64, .doc = "its place in the log, from 0", .example = "4711"),
     FIELD(event_item, leaf_hash, F_STR, .doc = "SHA-256 of a zero byte and the entry's bytes; when one event is asked for", .example = LEAF_EXAMPLE),

@@ -5,14 +5,6 @@
 #include "base/shape.h"
 #include "crypto/sha256.h"
 
-/* What a client sends as an event: for the documentation alone.  Events are checked by
- * ledger/entry.h and may have more members (extension attributes). */
-struct event_entry {
-    str specversion, id, source, type, subject, actor, outcome, remoteip, sessionid, data;
-    int64_t time_us;
-};
-extern const struct shape event_entry_shape;
-
 /* An entry as the API shows it. */
 struct event_item {
     uint64_t index;

@@ -101,10 +101,13 @@ static bool take_digits(str s, size_t *at, unsigned digits, unsigned *out)
 
 static bool take_char(str s, size_t *at, const char *any_of)
 {
-    if (*at >= s.n || s.p[*at] == 0 || !strchr(any_of, s.p[*at]))
-        return false;
-    ++*at;
-    return true;
+    for (; *at < s.n && *any_of; any_of++) {
+        if (s.p[*at] == *any_of) {
+            ++*at;
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool take_date(str s, size_t *at, int64_t *out_days)

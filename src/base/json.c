@@ -179,6 +179,18 @@ static bool duplicate_by_order(struct json_parser *p, struct json object, size_t
     return false;
 }
 
+/* Its first eight bytes, and its length.  The parser pads its buffer of strings, so eight can be
+ * read. */
+static uint64_t key_word(str key)
+{
+    uint64_t word;
+
+    memcpy(&word, key.p, sizeof word);
+    if (key.n < sizeof word)
+        word &= (UINT64_C(1) << 8 * key.n) - 1;
+    return word + ((uint64_t)key.n << 57);
+}
+
 /* Up to SMALL members are compared in pairs with a 64-bit signature of each key first. */
 static bool has_duplicate(struct json_parser *p, struct json object, str *out)
 {
@@ -193,10 +205,7 @@ static bool has_duplicate(struct json_parser *p, struct json object, str *out)
                 n++;
             return duplicate_by_order(p, object, n + 1, out);
         }
-        uint64_t word = 0;
-        if (it.key.n)
-            memcpy(&word, it.key.p, size_min(it.key.n, sizeof word));
-        word += (uint64_t)it.key.n << 57;
+        uint64_t word = key_word(it.key);
         for (size_t i = 0; i < n; i++) {
             if (seen[i] == word && str_eq(keys[i], it.key)) {
                 *out = it.key;

@@ -40,8 +40,9 @@ static void producer_close(struct producer *p)
 static err prepare(struct ctx *cx, struct producer *p, struct entry_batch *batch, uint64_t first,
                    uint64_t count)
 {
-    const struct entry_stamp stamp = {.recorded_us = clock_now_us(), .principal = S("key/bench")};
+    struct entry_stamp stamp = {.recorded_us = clock_now_us(), .principal = S("key/bench")};
 
+    entry_stamp_prepare(&stamp);
     bench_events_fill(p->made, first, count, p->text);
     entry_batch_clear(batch);
     for (uint64_t i = 0; i < count; i++) {

@@ -84,9 +84,8 @@ static err ask_twice(struct ctx *cx, const char *prompt, str *out)
     return ERR_OK;
 }
 
-err secret_read(struct ctx *cx, struct cli *cli, const char *prompt, bool from_stdin, str *out)
+err secret_read(struct ctx *cx, const char *prompt, bool from_stdin, str *out)
 {
-    (void)cli;
     if (!from_stdin)
         return ask_twice(cx, prompt, out);
     TRY(read_line(cx, STDIN_FILENO, out));

@@ -2,9 +2,9 @@
  *
  * Inner header of src/cli. */
 #pragma once
-#include "cli/command.h"
+#include "base/base.h"
 
 /* From the terminal without echo, asked twice; with `from_stdin` the first line of standard input.
  * *out: arena `mem`; wipe it with secret_wipe_str().  USAGE: there is no terminal; the two differ.
  */
-err secret_read(struct ctx *cx, struct cli *cli, const char *prompt, bool from_stdin, str *out);
+err secret_read(struct ctx *cx, const char *prompt, bool from_stdin, str *out);

@@ -1,10 +1,8 @@
 /* serve.c - `chancery serve`. */
-#include "base/log.h"
 #include "cli/commands.h"
 #include "ops/app_open.h"
 #include "ops/server.h"
 #include <signal.h>
-#include <unistd.h>
 
 struct serve_args {
     str listen;
@@ -27,19 +25,6 @@ static err ready(struct ctx *cx, void *state, const char *address, str setup_url
     TRY(cli_print(cx, cli, "listening on http://%s\n", address));
     fflush(cli->out);
     return ERR_OK;
-}
-
-static void set_log(const struct config *c)
-{
-    static const char *const levels[] = {"debug", "info", "warn", "error"};
-    enum log_level level = LOG_INFO;
-    bool text = str_eq(c->log_format, S("text")) ||
-                (str_eq(c->log_format, S("auto")) && isatty(STDERR_FILENO));
-
-    for (unsigned i = 0; i < COUNT(levels); i++)
-        if (str_eq(c->log_level, str_from(levels[i])))
-            level = (enum log_level)i;
-    log_set(STDERR_FILENO, level, !text);
 }
 
 /* Taken by the thread that waits for them; a write to a closed socket is an error, not a signal. */
@@ -66,7 +51,7 @@ static err serve_run(struct ctx *cx, struct cli *cli, const void *args)
         TRY(cli_set(cx, cli, S("http.listen"), a->listen));
     TRY(cli_config(cx, cli, &config));
     sources = cli_config_sources(cli);
-    set_log(&config);
+    server_log(&config);
     hold_signals();
     return server_run(cx, &config, &sources, &hooks);
 }

@@ -52,7 +52,7 @@ static err create_run(struct ctx *cx, struct cli *cli, const void *args)
     struct http_reply reply;
     str password;
 
-    TRY(secret_read(cx, cli, "Password (at least 15 characters)", a->password_stdin, &password));
+    TRY(secret_read(cx, "Password (at least 15 characters)", a->password_stdin, &password));
     json_open(&body, '{');
     json_member_str(&body, S("username"), cli->operands.items[0]);
     json_member_str(&body, S("role"), a->role);
@@ -99,8 +99,7 @@ static err password_run(struct ctx *cx, struct cli *cli, const void *args)
     str path, password;
 
     TRY(user_path(cx, cli->operands.items[0], "password", &path));
-    TRY(secret_read(cx, cli, "New password (at least 15 characters)", a->password_stdin,
-                    &password));
+    TRY(secret_read(cx, "New password (at least 15 characters)", a->password_stdin, &password));
     json_open(&body, '{');
     json_member_str(&body, S("password"), password);
     json_close(&body, '}');

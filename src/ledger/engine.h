@@ -62,7 +62,7 @@ struct ledger {
     struct tree_frontier frontier; /* of `size` */
     struct checkpoint_record last_signed;
     _Atomic uint64_t checkpoint_count;
-    uint64_t checkpoint_wanted; /* someone waits for a checkpoint of at least this size */
+    uint64_t checkpoint_wanted; /* someone waits for sizes below this to be covered */
     bool stopping;
     _Atomic bool sealer_failed;
     _Atomic bool poisoned;

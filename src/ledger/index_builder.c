@@ -212,7 +212,7 @@ static void add_attr(struct index_builder *b, const struct entry_batch *batch, s
         const struct entry_attr *v = &meta[i].attr[attr];
         if (v->at == ATTR_ABSENT)
             continue;
-        if (UNLIKELY(!t->column)) {
+        if (UNLIKELY(!t->slots)) {
             t->column = take(b, sizeof *t->column, SEGMENT_ENTRIES);
             slots_grow(b, t);
         }

@@ -96,6 +96,18 @@ static void builder_lookup(struct arena *tmp, const struct index_builder *b, enu
 
 /* ---- values in a file ---- */
 
+/* The value's positions into `into`. */
+static err add_value(struct ctx *cx, struct values_cursor *c, struct positions *into)
+{
+    struct posting posting;
+
+    TRY(values_posting(cx, c, &posting));
+    if (!posting_add(&posting, into))
+        return index_corrupt(cx, c->values->reader, "positions", posting.bytes.p);
+    return ERR_OK;
+}
+
+/* From the first value that may be it, or begin with it, to the first that is past. */
 static err reader_lookup(struct ctx *cx, const struct index_reader *r, enum attr attr, str value,
                          bool prefix, struct positions *into)
 {
@@ -109,18 +121,17 @@ static err reader_lookup(struct ctx *cx, const struct index_reader *r, enum attr
     TRY(values_open(cx, r, attr, &v));
     TRY(values_block(cx, &v, value, &block));
     TRY(values_seek(cx, &v, block, &c));
-    uint32_t end = prefix ? v.count : (block + 1) * VALUES_PER_BLOCK;
-    while (c.next < end) {
+    for (;;) {
         TRY(values_next(cx, &c, &more));
         if (!more)
-            break;
-        bool hit = prefix ? str_starts(c.value, value) : str_eq(c.value, value);
-        if (hit && !posting_add(&c.posting, into))
-            return index_corrupt(cx, r, "positions", v.longs.p);
-        if (!hit && str_cmp(c.value, value) > 0)
-            break;
+            return ERR_OK;
+        int order = str_cmp(c.value, value);
+        bool hit = order == 0 || (prefix && order > 0 && str_starts(c.value, value));
+        if (hit)
+            TRY(add_value(cx, &c, into));
+        if (order > 0 ? !hit : order == 0 && !prefix)
+            return ERR_OK;
     }
-    return ERR_OK;
 }
 
 err index_lookup(struct ctx *cx, struct segment_index ix, enum attr attr, str value, bool prefix,
@@ -164,6 +175,7 @@ static err reader_values(struct ctx *cx, const struct index_reader *r, enum attr
 {
     struct values v;
     struct values_cursor c;
+    struct posting posting;
     bool more;
 
     if (str_is_null(r->attr[attr]))
@@ -174,8 +186,8 @@ static err reader_values(struct ctx *cx, const struct index_reader *r, enum attr
         TRY(values_next(cx, &c, &more));
         if (!more)
             return ERR_OK;
-        struct index_item item = {
-            .value = c.value, .count = c.posting.count, .posting = &c.posting};
+        TRY(values_posting(cx, &c, &posting));
+        struct index_item item = {.value = c.value, .count = posting.count, .posting = &posting};
         TRY(visit(cx, state, &item));
     }
 }

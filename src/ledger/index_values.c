@@ -2,7 +2,7 @@
 #include "ledger/index_values.h"
 #include <endian.h>
 
-enum { FENCE_BYTES = 12, LENGTH_BITS = 4, LENGTH_ESCAPE = 15 };
+enum { FENCE_BYTES = 16, LENGTH_BITS = 4, LENGTH_ESCAPE = 15 };
 
 static uint32_t get_u32(str s, size_t at)
 {
@@ -29,18 +29,19 @@ static bool parts_open(struct values *v, str section)
     if (!cut(&rest, VALUES_HEAD_BYTES, &head))
         return false;
     v->count = get_u32(head, 0);
-    v->longest = get_u32(head, 16);
-    v->letter_bits = (uint8_t)head.p[22];
-    size_t letters = v->letter_bits < 8 ? (size_t)(uint8_t)head.p[23] + 1 : 0;
-    size_t prefix_n = (uint8_t)head.p[20] | (size_t)(uint8_t)head.p[21] << 8;
+    v->longest = get_u32(head, 20);
+    v->letter_bits = (uint8_t)head.p[26];
+    size_t letters = v->letter_bits < 8 ? (size_t)(uint8_t)head.p[27] + 1 : 0;
+    size_t prefix_n = (uint8_t)head.p[24] | (size_t)(uint8_t)head.p[25] << 8;
     v->blocks = v->count / VALUES_PER_BLOCK + (v->count % VALUES_PER_BLOCK != 0);
     return v->count > 0 && v->count <= v->reader->entries && v->letter_bits > 0 &&
            v->letter_bits <= 8 && letters <= 1u << v->letter_bits &&
            v->longest <= ENTRY_BYTES_MAX && prefix_n <= v->longest &&
            cut(&rest, letters, &v->letters) && cut(&rest, prefix_n, &v->prefix) &&
            cut(&rest, (size_t)v->blocks * FENCE_BYTES, &v->fence) &&
-           cut(&rest, get_u32(head, 4), &v->separators) && cut(&rest, get_u32(head, 8), &v->bits) &&
-           cut(&rest, get_u32(head, 12), &v->longs) && rest.n == 0;
+           cut(&rest, get_u32(head, 4), &v->separators) && cut(&rest, get_u32(head, 8), &v->keys) &&
+           cut(&rest, get_u32(head, 12), &v->sets) && cut(&rest, get_u32(head, 16), &v->longs) &&
+           rest.n == 0;
 }
 
 err values_open(struct ctx *cx, const struct index_reader *r, enum attr attr, struct values *out)
@@ -51,7 +52,7 @@ err values_open(struct ctx *cx, const struct index_reader *r, enum attr attr, st
     return ERR_OK;
 }
 
-enum fence_part { FENCE_SEPARATOR, FENCE_BITS, FENCE_LONGS };
+enum fence_part { FENCE_SEPARATOR, FENCE_KEYS, FENCE_SETS, FENCE_LONGS };
 
 /* The part of block b in `whole`: from its fence to that of the next block. */
 static bool block_part(const struct values *v, uint32_t b, enum fence_part part, str whole,
@@ -92,11 +93,14 @@ static bool enter_block(struct values_cursor *c, uint32_t block)
     const struct values *v = c->values;
     str separator;
 
-    c->bits.at = 0;
+    c->keys.at = 0;
+    c->sets.at = 0;
     c->long_at = 0;
+    c->next_set = block * VALUES_PER_BLOCK;
     return block_part(v, block, FENCE_SEPARATOR, v->separators, &separator) &&
            (str_is_null(c->value) || str_cmp(c->value, separator) < 0) &&
-           block_part(v, block, FENCE_BITS, v->bits, &c->bits.bytes) &&
+           block_part(v, block, FENCE_KEYS, v->keys, &c->keys.bytes) &&
+           block_part(v, block, FENCE_SETS, v->sets, &c->sets.bytes) &&
            block_part(v, block, FENCE_LONGS, v->longs, &c->longs);
 }
 
@@ -132,22 +136,22 @@ static uint32_t get_length(struct bit_reader *b)
 
 static bool get_letters(struct values_cursor *c, char *out, uint32_t n)
 {
-    const struct values *v = c->values;
-
-    uint32_t mask = (1u << v->letter_bits) - 1, at_once = 56 / v->letter_bits;
+    const str letters = c->values->letters; /* copies: `out` may lie anywhere for the compiler */
+    const unsigned bits = c->values->letter_bits;
+    const uint32_t mask = (1u << bits) - 1, at_once = 56 / bits;
 
     for (uint32_t i = 0; i < n;) {
-        uint64_t w = bits_peek(&c->bits);
+        uint64_t w = bits_peek(&c->keys);
         uint32_t end = i + (uint32_t)size_min(at_once, n - i);
-        c->bits.at += (end - i) * v->letter_bits;
-        for (; i < end; i++, w >>= v->letter_bits) {
+        c->keys.at += (end - i) * bits;
+        for (; i < end; i++, w >>= bits) {
             uint32_t letter = (uint32_t)w & mask;
-            if (v->letter_bits < 8 && letter >= v->letters.n)
+            if (bits < 8 && letter >= letters.n)
                 return false;
-            out[i] = v->letter_bits < 8 ? v->letters.p[letter] : (char)letter;
+            out[i] = bits < 8 ? letters.p[letter] : (char)letter;
         }
     }
-    return bits_ok(&c->bits);
+    return bits_ok(&c->keys);
 }
 
 /* The value's bytes, which must come after those before it. */
@@ -155,10 +159,10 @@ static bool next_key(struct values_cursor *c, bool first)
 {
     const struct values *v = c->values;
     size_t before_n = first ? v->prefix.n : c->value.n;
-    size_t shared = v->prefix.n + get_length(&c->bits);
-    size_t further = get_length(&c->bits);
+    size_t shared = v->prefix.n + get_length(&c->keys);
+    size_t further = get_length(&c->keys);
 
-    if (!bits_ok(&c->bits) || shared > before_n || further > v->longest - shared)
+    if (!bits_ok(&c->keys) || shared > before_n || further > v->longest - shared)
         return false;
     if (!first && further == 0)
         return false;
@@ -181,10 +185,19 @@ err values_next(struct ctx *cx, struct values_cursor *c, bool *out_more)
         return ERR_OK;
     if (first && !enter_block(c, c->next / VALUES_PER_BLOCK))
         return index_corrupt(cx, v->reader, "block of values", v->fence.p);
-    if (!next_key(c, first) ||
-        !posting_read(&c->bits, c->longs, &c->long_at, v->reader->entries, &c->posting))
+    if (!next_key(c, first))
         return index_corrupt(cx, v->reader, "value",
-                             c->bits.bytes.p + size_min(c->bits.at / 8, c->bits.bytes.n));
+                             c->keys.bytes.p + size_min(c->keys.at / 8, c->keys.bytes.n));
     c->next++;
+    return ERR_OK;
+}
+
+err values_posting(struct ctx *cx, struct values_cursor *c, struct posting *out)
+{
+    const struct values *v = c->values;
+
+    for (; c->next_set < c->next; c->next_set++)
+        if (!posting_read(&c->sets, c->longs, &c->long_at, v->reader->entries, out))
+            return index_corrupt(cx, v->reader, "positions", c->sets.bytes.p);
     return ERR_OK;
 }

@@ -12,14 +12,15 @@ struct values_writer {
     bool letter[256]; /* which occur */
     uint8_t code[256];
     unsigned letter_bits, letters;
-    struct buf fence, separators, bits, longs;
+    struct buf fence, separators, keys, sets, longs;
 };
 
 static void writer_close(struct values_writer *w)
 {
     buf_close(&w->fence);
     buf_close(&w->separators);
-    buf_close(&w->bits);
+    buf_close(&w->keys);
+    buf_close(&w->sets);
     buf_close(&w->longs);
 }
 
@@ -93,7 +94,8 @@ static void put_length(struct bit_writer *bits, size_t n)
 static void put_fence(struct values_writer *w, uint32_t i)
 {
     put_u32(&w->fence, w->separators.n);
-    put_u32(&w->fence, w->bits.n);
+    put_u32(&w->fence, w->keys.n);
+    put_u32(&w->fence, w->sets.n);
     put_u32(&w->fence, w->longs.n);
     if (i > 0) { /* one byte more than is shared tells it from the value before */
         str v = value_at(w, i);
@@ -101,31 +103,39 @@ static void put_fence(struct values_writer *w, uint32_t i)
     }
 }
 
-static void put_value(struct values_writer *w, struct bit_writer *bits, uint32_t i)
+static void put_key(struct values_writer *w, struct bit_writer *bits, uint32_t i)
 {
     str v = value_at(w, i);
     size_t shared = shared_at(w, i);
-    uint32_t number = w->order[i], from = w->start[number], to = w->start[number + 1];
 
     put_length(bits, shared - w->prefix_n);
     put_length(bits, v.n - shared);
     for (size_t at = shared; at < v.n; at++)
         bits_put(bits, w->code[(uint8_t)v.p[at]], w->letter_bits);
+}
+
+static void put_set(struct values_writer *w, struct bit_writer *bits, uint32_t i)
+{
+    uint32_t number = w->order[i], from = w->start[number], to = w->start[number + 1];
+
     posting_write(bits, &w->longs, w->positions + from, to - from, w->view.count);
 }
 
 static void put_blocks(struct values_writer *w)
 {
-    struct bit_writer bits = {.out = &w->bits};
+    struct bit_writer keys = {.out = &w->keys}, sets = {.out = &w->sets};
 
     for (uint32_t i = 0; i < w->view.values; i++) {
         if (i % VALUES_PER_BLOCK == 0) {
-            bits_end(&bits);
+            bits_end(&keys);
+            bits_end(&sets);
             put_fence(w, i);
         }
-        put_value(w, &bits, i);
+        put_key(w, &keys, i);
+        put_set(w, &sets, i);
     }
-    bits_end(&bits);
+    bits_end(&keys);
+    bits_end(&sets);
 }
 
 static void put_section(const struct values_writer *w, struct buf *out)
@@ -134,7 +144,8 @@ static void put_section(const struct values_writer *w, struct buf *out)
 
     put_u32(out, w->view.values);
     put_u32(out, w->separators.n);
-    put_u32(out, w->bits.n);
+    put_u32(out, w->keys.n);
+    put_u32(out, w->sets.n);
     put_u32(out, w->longs.n);
     put_u32(out, w->longest);
     if (w->letter_bits < 8)
@@ -148,7 +159,8 @@ static void put_section(const struct values_writer *w, struct buf *out)
     buf_put(out, str_slice(value_at(w, 0), 0, w->prefix_n));
     buf_put(out, buf_str(&w->fence));
     buf_put(out, buf_str(&w->separators));
-    buf_put(out, buf_str(&w->bits));
+    buf_put(out, buf_str(&w->keys));
+    buf_put(out, buf_str(&w->sets));
     buf_put(out, buf_str(&w->longs));
 }
 
@@ -159,7 +171,8 @@ err values_write(struct ctx *cx, struct buf *out, const struct builder_view *v)
     struct values_writer w = {.view = *v,
                               .fence = BUF(AREA_BYTES_MAX),
                               .separators = BUF(AREA_BYTES_MAX),
-                              .bits = BUF(AREA_BYTES_MAX),
+                              .keys = BUF(AREA_BYTES_MAX),
+                              .sets = BUF(AREA_BYTES_MAX),
                               .longs = BUF(AREA_BYTES_MAX)};
 
     w.order = arena_new(tmp.mem, uint32_t, v->values);
@@ -172,7 +185,8 @@ err values_write(struct ctx *cx, struct buf *out, const struct builder_view *v)
     put_blocks(&w);
     TRY(buf_check(cx, &w.fence, "index fence"));
     TRY(buf_check(cx, &w.separators, "index separators"));
-    TRY(buf_check(cx, &w.bits, "index values"));
+    TRY(buf_check(cx, &w.keys, "index keys"));
+    TRY(buf_check(cx, &w.sets, "index sets"));
     TRY(buf_check(cx, &w.longs, "index positions"));
     put_section(&w, out);
     return ERR_OK;

@@ -30,9 +30,12 @@ err checkpoint_make(struct ctx *cx, struct ledger *l)
     checkpoint_record_sign(l->options.signer, l->options.origin, size, &root,
                            now > after ? now : after, &r);
     checkpoint_record_put(&r, bytes);
-    TRY(fs_pwrite(cx, l->options.fs, l->checkpoints, bytes, sizeof bytes,
-                  count * CHECKPOINT_RECORD_BYTES)); /* the next one is written over it */
-    err e = fs_sync(cx, l->options.fs, l->checkpoints);
+    err e = fs_pwrite(cx, l->options.fs, l->checkpoints, bytes, sizeof bytes,
+                      count * CHECKPOINT_RECORD_BYTES);
+    if (e == ERR_NO_SPACE)
+        return e; /* a full disk passes; the next record is written over this one */
+    if (e == ERR_OK)
+        e = fs_sync(cx, l->options.fs, l->checkpoints);
     if (e != ERR_OK)
         return poison(cx, l, e);
 
@@ -44,6 +47,12 @@ err checkpoint_make(struct ctx *cx, struct ledger *l)
     return ERR_OK;
 }
 
+/* Sizes below it are covered; 0 before the first checkpoint, which may cover the empty log. */
+static uint64_t signed_end(const struct ledger *l)
+{
+    return l->checkpoint_count ? l->last_signed.size + 1 : 0;
+}
+
 /* Wait until a checkpoint is due; false when the ledger closes.  `last_ns`: of the one before. */
 static bool wait_until_due(struct ledger *l, int64_t last_ns)
 {
@@ -51,7 +60,7 @@ static bool wait_until_due(struct ledger *l, int64_t last_ns)
 
     while (!l->stopping) {
         bool grown = l->checkpoint_count == 0 || l->frontier.size > l->last_signed.size;
-        bool wanted = l->checkpoint_wanted > l->last_signed.size;
+        bool wanted = l->checkpoint_wanted > signed_end(l);
         int64_t due = last_ns + (wanted ? CHECKPOINT_NS_MIN : l->options.checkpoint_ns);
         if (!grown)
             pthread_cond_wait(&l->check_now, &l->state_lock);
@@ -71,7 +80,7 @@ void *checkpointer_run(void *ledger)
 
     while (wait_until_due(l, last_ns)) {
         if (!l->poisoned)
-            err_ignore(checkpoint_make(cx, l)); /* a full disk passes: it is tried again */
+            err_ignore(checkpoint_make(cx, l));
         last_ns = clock_mono_ns();
         ctx_reset(cx);
     }
@@ -87,11 +96,11 @@ err ledger_checkpoint(struct ctx *cx, struct ledger *l, uint64_t size_min, str *
 
     pthread_mutex_lock(&l->state_lock);
     bool good = true;
-    if (size_min > l->last_signed.size && size_min > l->checkpoint_wanted) {
-        l->checkpoint_wanted = size_min;
+    if (size_min >= signed_end(l) && size_min >= l->checkpoint_wanted) {
+        l->checkpoint_wanted = size_min + 1;
         pthread_cond_signal(&l->check_now);
     }
-    while (good && (l->checkpoint_count == 0 || l->last_signed.size < size_min)) {
+    while (good && size_min >= signed_end(l)) {
         good = !l->stopping && !l->poisoned && l->options.signer;
         if (good && cx->deadline_ns)
             good = cond_wait_until(&l->signed_, &l->state_lock, cx->deadline_ns);

@@ -2,6 +2,7 @@
 #include "ledger/ledger_folder.h"
 #include <stdio.h>
 #include <stdlib.h>
+#include <xxhash.h>
 
 enum { DIGITS_MIN = 8, NAME_BYTES = 64 };
 
@@ -59,4 +60,25 @@ uint64_t folder_segments_end(const struct folder *f, str kind)
         if (segment_name_parse(f->names[i], &name) && str_eq(name.kind, kind) && name.number >= end)
             end = name.number + 1;
     return end;
+}
+
+str pruned_mark(struct arena *mem, uint64_t first_kept)
+{
+    str digits = arena_printf(mem, "%llu", (unsigned long long)first_kept);
+
+    return arena_printf(mem, "%.*s %016llx\n", STR_FMT(digits),
+                        (unsigned long long)XXH3_64bits(digits.p, digits.n));
+}
+
+bool pruned_mark_parse(str text, uint64_t *out)
+{
+    CLEANUP(ctx_cleanup) struct ctx *cx = ctx_open(0);
+    str rest = text;
+    uint64_t first_kept;
+
+    if (!str_to_u64(str_cut(&rest, ' '), &first_kept) || first_kept == 0 ||
+        !str_eq(pruned_mark(cx->mem, first_kept), text))
+        return false;
+    *out = first_kept;
+    return true;
 }

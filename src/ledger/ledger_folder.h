@@ -24,3 +24,9 @@ bool segment_name_parse(str name, struct segment_name *out);
 bool folder_has_segment(const struct folder *f, uint64_t number, str kind);
 /* One more than the highest number of that kind; 0 when there is none. */
 uint64_t folder_segments_end(const struct folder *f, str kind);
+
+/* The file "pruned" tells the first segment whose entries are kept, with a checksum, because all
+ * that lies below may be removed: "<number> <XXH3-64 of the number's digits, hexadecimal>\n".
+ * Absent: nothing was ever pruned. */
+str pruned_mark(struct arena *mem, uint64_t first_kept);
+bool pruned_mark_parse(str text, uint64_t *out);

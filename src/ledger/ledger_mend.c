@@ -7,9 +7,10 @@
  *
  * Then what a crash leaves behind goes: a torn end, segments made ahead, raw files of sealed
  * segments, files of pruned ones, temporary files. */
+#include "base/buf.h"
 #include "ledger/engine.h"
 
-enum { STEP_BYTES = 1 << 20, LOAD_STEP = 4096 };
+enum { STEP_BYTES = 1 << 20, LOAD_STEP = SEGMENT_ENTRIES };
 
 /* ---- what is newer than the newest checkpoint ---- */
 
@@ -76,27 +77,35 @@ static err cut_tree(struct ctx *cx, struct ledger *l)
     return ERR_OK;
 }
 
-struct upper_writer {
-    struct ctx *cx;
-    struct ledger *l;
-    err result;
+/* Nodes of the unsealed part, level by level. */
+struct upper_levels {
+    struct buf hashes[TREE_FILES];
+    uint64_t first[TREE_FILES];
 };
 
-static void write_upper(void *state, unsigned level, uint64_t index, const struct hash *hashes,
-                        size_t count)
+static void upper_close(struct upper_levels *u)
 {
-    struct upper_writer *w = state;
-
-    if (w->result == ERR_OK && level < TREE_FILES)
-        w->result = fs_pwrite(w->cx, w->l->options.fs, w->l->tree[level], hashes,
-                              count * HASH_BYTES, index * HASH_BYTES);
+    for (unsigned level = 0; level < TREE_FILES; level++)
+        buf_close(&u->hashes[level]);
 }
 
-/* Levels 1 and up over the leaves from the first unsealed segment on. */
-static err write_upper_levels(struct ctx *cx, struct ledger *l)
+static void keep_upper(void *state, unsigned level, uint64_t index, const struct hash *hashes,
+                       size_t count)
 {
-    struct upper_writer w = {cx, l, ERR_OK};
-    struct tree_sink sink = {write_upper, &w};
+    struct upper_levels *u = state;
+
+    if (level >= TREE_FILES)
+        return;
+    if (u->hashes[level].n == 0)
+        u->first[level] = index;
+    u->hashes[level].max = SIZE_MAX / 2;
+    buf_put(&u->hashes[level], (str){(const char *)hashes, count * sizeof *hashes});
+}
+
+/* Join the leaves from the first unsealed segment on. */
+static err join_unsealed(struct ctx *cx, struct ledger *l, struct upper_levels *u)
+{
+    struct tree_sink sink = {keep_upper, u};
     struct tree_frontier f;
     uint64_t at = l->sealed_count * SEGMENT_ENTRIES;
     SCRATCH(tmp, cx);
@@ -108,8 +117,22 @@ static err write_upper_levels(struct ctx *cx, struct ledger *l)
         TRY(fs_pread_exact(cx, l->options.fs, l->tree[0], leaves, n * HASH_BYTES, at * HASH_BYTES,
                            "tree-0"));
         frontier_append(&f, leaves, n, &sink);
-        TRY(w.result);
         at += n;
+    }
+    return ERR_OK;
+}
+
+static err write_upper_levels(struct ctx *cx, struct ledger *l)
+{
+    CLEANUP(upper_close) struct upper_levels u = {0};
+
+    TRY(join_unsealed(cx, l, &u));
+    for (unsigned level = 1; level < TREE_FILES; level++) {
+        const struct buf *hashes = &u.hashes[level];
+        TRY(buf_check(cx, hashes, "the tree"));
+        if (hashes->n)
+            TRY(fs_pwrite(cx, l->options.fs, l->tree[level], hashes->p, hashes->n,
+                          u.first[level] * HASH_BYTES));
     }
     return ERR_OK;
 }

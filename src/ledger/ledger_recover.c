@@ -59,7 +59,6 @@ static err load_checkpoints(struct ctx *cx, struct ledger *l)
 
 /* ---- sealed segments ---- */
 
-/* "<first kept segment>\n"; absent: nothing was ever pruned. */
 static err read_pruned(struct ctx *cx, const struct recovery *r, uint64_t *out)
 {
     const char *path = arena_printf(cx->mem, "%s/pruned", r->l->dir).p;
@@ -69,8 +68,8 @@ static err read_pruned(struct ctx *cx, const struct recovery *r, uint64_t *out)
     if (!folder_has(&r->folder, S("pruned")))
         return ERR_OK;
     TRY(fs_read_all(cx, r->l->options.fs, path, 64, &text));
-    if (!str_ends(text, S("\n")) || !str_to_u64(str_slice(text, 0, text.n - 1), out))
-        return fail(cx, ERR_CORRUPT, "%s: byte 0: no segment number", path);
+    if (!pruned_mark_parse(text, out))
+        return fail(cx, ERR_CORRUPT, "%s: byte 0: no segment number with its checksum", path);
     return ERR_OK;
 }
 
@@ -136,11 +135,13 @@ struct raw_scan {
     str rest;
     struct json_parser *parser;
     struct entry_batch batch;
-    struct hash leaves[BUNDLE_ENTRIES];
+    struct hash *leaves; /* of the segment, as many as tree-0 has */
+    size_t leaf_count;
 };
 
 static void raw_scan_close(struct raw_scan *k)
 {
+    free(k->leaves);
     json_parser_close(k->parser);
     entry_batch_close(&k->batch);
 }
@@ -149,8 +150,8 @@ static void raw_scan_close(struct raw_scan *k)
 static err scan_bundle(struct ctx *cx, struct raw_scan *k, size_t *out_n)
 {
     struct ledger *l = k->l;
-    uint64_t first = k->s->number * SEGMENT_ENTRIES + k->s->count;
-    size_t have, n = 0;
+    const struct hash *leaves = k->leaves + k->s->count;
+    size_t n = 0, have = k->leaf_count - size_min(k->leaf_count, k->s->count);
     str before = k->rest, entry;
 
     entry_batch_clear(&k->batch);
@@ -159,10 +160,7 @@ static err scan_bundle(struct ctx *cx, struct raw_scan *k, size_t *out_n)
         l->recorded_us = k->batch.meta[k->batch.count - 1].recorded_us;
     }
     entry_batch_hash(&k->batch);
-    TRY(fs_pread(cx, l->options.fs, l->tree[0], k->leaves, sizeof k->leaves, first * HASH_BYTES,
-                 &have));
-    while (n < k->batch.count && n < have / HASH_BYTES &&
-           hash_eq(&k->leaves[n], &k->batch.meta[n].leaf))
+    while (n < k->batch.count && n < have && hash_eq(&leaves[n], &k->batch.meta[n].leaf))
         n++;
     if (n < k->batch.count) { /* recorded_us ran ahead over what is cut off */
         l->recorded_us = n ? k->batch.meta[n - 1].recorded_us : l->recorded_us;
@@ -205,12 +203,24 @@ static err scan_raw(struct ctx *cx, struct raw_scan *k, str frames)
         for (size_t i = 0; k->l->dedup && i < n; i++)
             dedup_add(k->l->dedup, k->batch.meta[i].id_hash,
                       s->number * SEGMENT_ENTRIES + s->count + i);
-        join_leaves(k->recovery, k->leaves, n);
+        join_leaves(k->recovery, k->leaves + s->count, n);
         s->count += (uint32_t)n;
         s->bundle_at[(s->count + BUNDLE_ENTRIES - 1) / BUNDLE_ENTRIES] =
             (uint64_t)(k->rest.p - frames.p);
     } while (n == BUNDLE_ENTRIES && s->count < SEGMENT_ENTRIES);
     s->raw_bytes = (uint64_t)(k->rest.p - frames.p);
+    return ERR_OK;
+}
+
+static err load_leaves(struct ctx *cx, struct raw_scan *k)
+{
+    size_t bytes;
+
+    k->leaves = malloc(SEGMENT_ENTRIES * HASH_BYTES);
+    ENSURE(k->leaves);
+    TRY(fs_pread(cx, k->l->options.fs, k->l->tree[0], k->leaves, SEGMENT_ENTRIES * HASH_BYTES,
+                 k->s->number * SEGMENT_ENTRIES * HASH_BYTES, &bytes));
+    k->leaf_count = bytes / HASH_BYTES;
     return ERR_OK;
 }
 
@@ -221,6 +231,7 @@ static err load_raw(struct ctx *cx, struct recovery *r, struct segment_data *s)
     str frames;
 
     entry_batch_init(&k.batch, BUNDLE_ENTRIES * (ENTRY_BYTES_MAX + 2));
+    TRY(load_leaves(cx, &k));
     TRY(fs_map(cx, r->l->options.fs, s->raw, &frames));
     err e = scan_raw(cx, &k, frames);
     fs_unmap(r->l->options.fs, frames);

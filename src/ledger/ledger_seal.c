@@ -11,7 +11,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { SEALER_NICE = 5 };
+enum { SEALER_NICE = 19 };
 #define SEAL_RETRY_NS INT64_C(1000000000)
 
 static err write_temporary(struct ctx *cx, struct fs fs, const char *path, str bytes)
@@ -155,9 +155,8 @@ err ledger_prune(struct ctx *cx, struct ledger *l, uint64_t index, uint64_t *out
     SCRATCH(tmp, cx);
 
     if (to > from) {
-        str mark = arena_printf(tmp.mem, "%llu\n", (unsigned long long)to);
         TRY(check_poison(cx, l));
-        TRY(fs_replace(cx, l->options.fs, l->dir, "pruned", mark));
+        TRY(fs_replace(cx, l->options.fs, l->dir, "pruned", pruned_mark(tmp.mem, to)));
         for (uint64_t number = from; number < to; number++) {
             segment_replace(l, segment_data_new(number, SEGMENT_PRUNED));
             l->pruned_count = number + 1;

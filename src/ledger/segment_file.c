@@ -13,7 +13,8 @@
 enum {
     DICTIONARY_BYTES = 16 * 1024,
     SAMPLES = 256,
-    TABLE_BYTES = (SEGMENT_BUNDLES + 1) * 8,
+    OFFSETS_BYTES = (SEGMENT_BUNDLES + 1) * 8,
+    TABLE_BYTES = OFFSETS_BYTES + SEGMENT_BUNDLES * 8, /* and the checksums of the bundles */
     CHECKED_HEAD_BYTES = 80,
 };
 
@@ -127,7 +128,7 @@ static err compressor_open(struct ctx *cx, struct compressor *c, str dictionary,
     if (!c->context || (dictionary.n && !c->dictionary))
         return fail(cx, ERR_TOO_LARGE, "there is not enough memory to compress a segment");
     ZSTD_CCtx_setParameter(c->context, ZSTD_c_compressionLevel, level);
-    ZSTD_CCtx_setParameter(c->context, ZSTD_c_checksumFlag, 1);
+    ZSTD_CCtx_setParameter(c->context, ZSTD_c_checksumFlag, 0); /* our own covers every byte */
     ZSTD_CCtx_refCDict(c->context, c->dictionary);
     return ERR_OK;
 }
@@ -192,8 +193,10 @@ err segment_file_write(struct ctx *cx, uint64_t number, str frames,
     memcpy(out->p + SEGMENT_HEAD_BYTES, dictionary.p ? dictionary.p : "", dictionary.n);
     out->n = first;
     for (unsigned b = 0; b < SEGMENT_BUNDLES; b++) {
-        put_u64(out->p + table + 8 * b, out->n);
+        size_t at = out->n;
+        put_u64(out->p + table + 8 * b, at);
         TRY(put_bundle(cx, &c, str_slice(frames, bundle_at[b], bundle_at[b + 1]), out));
+        put_u64(out->p + table + OFFSETS_BYTES + 8 * b, XXH3_64bits(out->p + at, out->n - at));
     }
     put_u64(out->p + table + 8 * SEGMENT_BUNDLES, out->n);
     put_head(out, number, frames, root, dictionary.n);
@@ -295,6 +298,15 @@ void segment_file_extent(const struct segment_file *f, unsigned bundle, uint64_t
     *out_n = get_u64(f->table + 8 * (size_t)bundle + 8) - *out_at;
 }
 
+static bool bundle_checksum_holds(const struct segment_file *f, unsigned bundle)
+{
+    uint64_t at, n;
+
+    segment_file_extent(f, bundle, &at, &n);
+    return get_u64(f->table + OFFSETS_BYTES + 8 * (size_t)bundle) ==
+           XXH3_64bits(f->bytes.p + at, n);
+}
+
 static bool is_whole_bundle(str frames)
 {
     unsigned count = 0;
@@ -324,6 +336,9 @@ err segment_file_bundle(struct ctx *cx, const struct segment_file *f, unsigned b
 
     ENSURE(context);
     segment_file_extent(f, bundle, &at, &packed);
+    if (!bundle_checksum_holds(f, bundle))
+        return fail(cx, ERR_CORRUPT, "byte %llu: bundle %u is damaged", (unsigned long long)at,
+                    bundle);
     unsigned long long n = ZSTD_getFrameContentSize(f->bytes.p + at, packed);
     if (n > BUNDLE_ENTRIES * (65535ULL + 2))
         return fail(cx, ERR_CORRUPT, "byte %llu: bundle %u is damaged", (unsigned long long)at,

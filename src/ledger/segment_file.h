@@ -7,12 +7,11 @@
  *       24      4  bytes of the dictionary
  *       28      4  zero
  *       32     32  root of the segment: the tree over its 65,536 leaves
- *       64      8  offset of the first bundle (= 96 + dictionary + table, for the reader's comfort)
- *       72      8  bytes of the whole file
- *       80     16  XXH3-128 of bytes [0, 80), dictionary and table
- *       96      …  dictionary: a zstd dictionary, or nothing
- *        …   2056  table: 257 offsets of 8 bytes; bundle b is [table[b], table[b + 1])
- *        …      …  256 zstd frames with content size and checksum
+ *       64      8  offset of the first bundle (= 96 + dictionary + tables, for the reader's
+ * comfort) 72      8  bytes of the whole file 80     16  XXH3-128 of bytes [0, 80), dictionary and
+ * tables 96      …  dictionary: a zstd dictionary, or nothing …   2056  table: 257 offsets of 8
+ * bytes; bundle b is [table[b], table[b + 1]) …   2048  XXH3-64 of each bundle's bytes as they lie
+ * here …      …  256 zstd frames with content size
  *
  * A bundle's content is what tlog-tiles serves: 256 times uint16 big-endian length and entry. */
 #pragma once
@@ -33,7 +32,8 @@ err segment_file_open(struct ctx *cx, str bytes, uint64_t number, struct segment
 void segment_file_close(struct segment_file *f); /* NULL is a no-op */
 struct hash segment_file_root(const struct segment_file *f);
 uint64_t segment_file_raw_bytes(const struct segment_file *f);
-/* The frames of one bundle, malloc'ed.  CORRUPT: does not decompress or is not 256 frames. */
+/* The frames of one bundle, malloc'ed.  CORRUPT: its bytes are not those that were written, or are
+ * not 256 frames. */
 err segment_file_bundle(struct ctx *cx, const struct segment_file *f, unsigned bundle,
                         char **out_frames, size_t *out_n);
 /* The compressed bytes of a bundle within the file, for naming a wrong byte. */

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { PRUNED_BYTES_MAX = 64, THREADS_MAX = 64 };
+enum { THREADS_MAX = 64 };
 
 void verify_fault(struct verify *v, str file, uint64_t offset, uint64_t entry, const char *fmt, ...)
 {
@@ -41,23 +41,37 @@ str verify_segment_name(struct arena *mem, uint64_t number, const char *kind)
 
 /* ---- files ---- */
 
-/* Map a file of the folder; an absent one is empty. */
-static err map_named(struct ctx *cx, const struct verify *v, const char *name, str *out)
+err verify_map(struct ctx *cx, const struct verify *v, str name, str *out)
 {
     SCRATCH(tmp, cx);
-    const char *path = arena_printf(tmp.mem, "%s/%s", v->options->dir, name).p;
+    const char *path = arena_printf(tmp.mem, "%s/%.*s", v->options->dir, STR_FMT(name)).p;
     fs_file f;
 
-    *out = S("");
-    if (!folder_has(&v->folder, str_from(name)))
-        return ERR_OK;
     TRY(fs_open(cx, v->options->fs, path, FS_READ, &f));
     err e = fs_map(cx, v->options->fs, f, out);
     fs_close(v->options->fs, f);
     return e;
 }
 
-static bool is_known_name(str name)
+/* One of the files that every log has. */
+static err map_common(struct ctx *cx, struct verify *v, const char *name, str *out)
+{
+    *out = S("");
+    if (folder_has(&v->folder, str_from(name)))
+        return verify_map(cx, v, str_from(name), out);
+    verify_fault(v, str_from(name), 0, VERIFY_NO_ENTRY, "the file is missing");
+    return ERR_OK;
+}
+
+/* Segments that there can be, with one made ahead: the leaf hashes tell, or what was signed. */
+static uint64_t segments_max(const struct verify *v)
+{
+    uint64_t leaves = v->tree[0].n / HASH_BYTES, signed_size = v->last_signed.size;
+
+    return (leaves > signed_size ? leaves : signed_size) / SEGMENT_ENTRIES + 2;
+}
+
+static bool is_known_name(const struct verify *v, str name)
 {
     static const char *const names[] = {"lock",   "checkpoints", "pruned", "pruned.new",
                                         "tree-0", "tree-1",      "tree-2", "tree-3",
@@ -70,8 +84,19 @@ static bool is_known_name(str name)
             return true;
     for (size_t i = 0; segment_name_parse(name, &segment) && i < COUNT(kinds); i++)
         if (str_eq(segment.kind, str_from(kinds[i])))
-            return true;
+            return segment.number < segments_max(v);
     return false;
+}
+
+static uint64_t first_present(const struct verify *v)
+{
+    struct segment_name name;
+    uint64_t first = UINT64_MAX;
+
+    for (size_t i = 0; i < v->folder.count; i++)
+        if (segment_name_parse(v->folder.names[i], &name) && name.number < first)
+            first = name.number;
+    return first == UINT64_MAX ? 0 : first;
 }
 
 static err read_pruned(struct ctx *cx, struct verify *v)
@@ -80,31 +105,72 @@ static err read_pruned(struct ctx *cx, struct verify *v)
 
     if (!folder_has(&v->folder, S("pruned")))
         return ERR_OK;
-    TRY(fs_read_all(cx, v->options->fs, arena_printf(cx->mem, "%s/pruned", v->options->dir).p,
-                    PRUNED_BYTES_MAX, &text));
-    if (!str_ends(text, S("\n")) || !str_to_u64(str_slice(text, 0, text.n - 1), &v->pruned))
-        verify_fault(v, S("pruned"), 0, VERIFY_NO_ENTRY, "no segment number");
+    TRY(verify_map(cx, v, S("pruned"), &text));
+    if (!pruned_mark_parse(text, &v->pruned)) {
+        verify_fault(v, S("pruned"), 0, VERIFY_NO_ENTRY, "no segment number with its checksum");
+        v->pruned = first_present(v);
+    }
+    fs_unmap(v->options->fs, text);
     return ERR_OK;
+}
+
+static void check_names(struct verify *v)
+{
+    for (size_t i = 0; i < v->folder.count; i++)
+        if (!is_known_name(v, v->folder.names[i]))
+            verify_fault(v, v->folder.names[i], 0, VERIFY_NO_ENTRY, "no such file belongs here");
+}
+
+/* A segment is sealed when both files are there; with one of them and the raw file it still is
+ * not, and the next start will say so too. */
+static bool is_sealed(const struct folder *f, uint64_t n)
+{
+    bool seg = folder_has_segment(f, n, S("seg")), idx = folder_has_segment(f, n, S("idx"));
+
+    return (seg && idx) || ((seg || idx) && !folder_has_segment(f, n, S("raw")));
+}
+
+static uint64_t find_sealed_end(const struct verify *v)
+{
+    for (uint64_t end = segments_max(v); end > v->pruned; end--)
+        if (is_sealed(&v->folder, end - 1))
+            return end;
+    return v->pruned;
+}
+
+static void check_file(struct verify *v, uint64_t n, const char *kind)
+{
+    SCRATCH(tmp, v->cx);
+    str name = verify_segment_name(tmp.mem, n, kind);
+
+    if (!folder_has(&v->folder, name))
+        verify_fault(v, name, 0, n * SEGMENT_ENTRIES, "the file is missing");
 }
 
 /* Every segment from the first kept to the last must be there in one of its forms. */
 static void check_presence(struct verify *v)
 {
-    uint64_t raw_end = folder_segments_end(&v->folder, S("raw"));
-    uint64_t seg_end = folder_segments_end(&v->folder, S("seg"));
-    char name[64];
+    uint64_t raw_end = u64_min(folder_segments_end(&v->folder, S("raw")), segments_max(v));
+    uint64_t signed_end = (v->last_signed.size + SEGMENT_ENTRIES - 1) / SEGMENT_ENTRIES;
 
-    v->sealed_end = size_max((size_t)seg_end, (size_t)v->pruned);
-    v->segment_end = raw_end > v->sealed_end ? raw_end : v->sealed_end;
-    for (uint64_t n = v->pruned; n < v->segment_end; n++) {
-        bool sealed = folder_has_segment(&v->folder, n, S("seg"));
-        snprintf(name, sizeof name, "segment-%08llu.%s", (unsigned long long)n,
-                 sealed              ? "idx"
-                 : n < v->sealed_end ? "seg"
-                                     : "raw");
-        if (!folder_has(&v->folder, str_from(name)))
-            verify_fault(v, str_from(name), 0, n * SEGMENT_ENTRIES, "the file is missing");
+    v->sealed_end = find_sealed_end(v);
+    v->segment_end = v->sealed_end;
+    v->segment_end = raw_end > v->segment_end ? raw_end : v->segment_end;
+    v->segment_end = signed_end > v->segment_end ? signed_end : v->segment_end;
+    for (uint64_t n = v->pruned; n < v->sealed_end; n++) {
+        check_file(v, n, "seg");
+        check_file(v, n, "idx");
     }
+    for (uint64_t n = v->sealed_end; n < signed_end; n++)
+        check_file(v, n, "raw");
+}
+
+/* What must be there: as much as the last whole checkpoint says. */
+static void read_last_signed(struct verify *v)
+{
+    for (uint64_t i = v->checkpoints.n / CHECKPOINT_RECORD_BYTES; i-- > 0;)
+        if (checkpoint_record_get(v->checkpoints.p + i * CHECKPOINT_RECORD_BYTES, &v->last_signed))
+            return;
 }
 
 static err open_folder(struct ctx *cx, struct verify *v)
@@ -112,15 +178,14 @@ static err open_folder(struct ctx *cx, struct verify *v)
     char name[16];
 
     TRY(folder_read(cx, v->options->fs, v->options->dir, &v->folder));
-    for (size_t i = 0; i < v->folder.count; i++)
-        if (!is_known_name(v->folder.names[i]))
-            verify_fault(v, v->folder.names[i], 0, VERIFY_NO_ENTRY, "no such file belongs here");
     for (unsigned level = 0; level < VERIFY_TREE_FILES; level++) {
         snprintf(name, sizeof name, "tree-%u", level);
-        TRY(map_named(cx, v, name, &v->tree[level]));
+        TRY(map_common(cx, v, name, &v->tree[level]));
     }
-    TRY(map_named(cx, v, "checkpoints", &v->checkpoints));
+    TRY(map_common(cx, v, "checkpoints", &v->checkpoints));
     TRY(read_pruned(cx, v));
+    read_last_signed(v);
+    check_names(v);
     check_presence(v);
     v->total = v->tree[0].n / HASH_BYTES;
     return ERR_OK;
@@ -134,20 +199,9 @@ static void close_folder(struct verify *v)
     free(v->counts);
     free(v->first_recorded);
     free(v->last_recorded);
+    free(v->inherited);
+    free(v->roots);
     pthread_mutex_destroy(&v->lock);
-}
-
-/* What must be there: as much as the last whole checkpoint says. */
-static void read_signed_size(struct verify *v)
-{
-    struct checkpoint_record r;
-
-    for (uint64_t i = v->checkpoints.n / CHECKPOINT_RECORD_BYTES; i-- > 0;) {
-        if (checkpoint_record_get(v->checkpoints.p + i * CHECKPOINT_RECORD_BYTES, &r)) {
-            v->signed_size = r.size;
-            return;
-        }
-    }
 }
 
 /* ---- segments, several at once ---- */
@@ -188,7 +242,6 @@ static err verify_segments(struct ctx *cx, struct verify *v)
     struct worker workers[THREADS_MAX] = {{0}};
 
     threads = threads > THREADS_MAX ? THREADS_MAX : threads;
-    v->next = v->pruned;
     for (unsigned i = 0; i < threads; i++) {
         workers[i].v = v;
         workers[i].thread = thread_start("verify", work, &workers[i]);
@@ -201,19 +254,37 @@ static err verify_segments(struct ctx *cx, struct verify *v)
     return ERR_OK;
 }
 
-/* The size is where the entries end; `recorded` must not go back from one segment to the next. */
+/* `recorded` must not go back from one segment to the next, and opaque entries at the beginning of
+ * a segment are indexed with the last stamp before it. */
+static void check_order(struct verify *v, uint64_t n, int64_t last)
+{
+    SCRATCH(tmp, v->cx);
+    str name = verify_segment_name(tmp.mem, n, n < v->sealed_end ? "seg" : "raw");
+
+    if (last == VERIFY_UNKNOWN)
+        return;
+    if (v->first_recorded[n] != VERIFY_NOT_RECORDED && v->first_recorded[n] < last)
+        verify_fault(v, name, 0, n * SEGMENT_ENTRIES,
+                     "\"recorded\" goes back from the segment before");
+    int64_t want = n == 0 ? 0 : last;
+    if (v->inherited[n] != VERIFY_NOT_RECORDED && want != VERIFY_NOT_RECORDED &&
+        v->inherited[n] != want)
+        verify_fault(v, verify_segment_name(tmp.mem, n, "idx"), 32, n * SEGMENT_ENTRIES,
+                     "the index does not go on from the stamp of the segment before");
+}
+
+/* The size is where the entries end. */
 static uint64_t join_segments(struct verify *v)
 {
-    uint64_t size = v->pruned * SEGMENT_ENTRIES;
-    SCRATCH(tmp, v->cx);
+    int64_t last = VERIFY_NOT_RECORDED;
+    uint64_t size = 0;
 
-    for (uint64_t n = v->pruned; n < v->segment_end; n++) {
-        bool last = n + 1 == v->segment_end;
+    for (uint64_t n = 0; n < v->segment_end; n++) {
+        check_order(v, n, last);
+        if (v->last_recorded[n] != VERIFY_NOT_RECORDED)
+            last = v->last_recorded[n];
         size = n * SEGMENT_ENTRIES + v->counts[n];
-        if (n > v->pruned && v->counts[n] && v->first_recorded[n] < v->last_recorded[n - 1])
-            verify_fault(v, verify_segment_name(tmp.mem, n, n < v->sealed_end ? "seg" : "raw"), 0,
-                         n * SEGMENT_ENTRIES, "\"recorded\" goes back from the segment before");
-        if (v->counts[n] < SEGMENT_ENTRIES && !last)
+        if (v->counts[n] < SEGMENT_ENTRIES)
             break;
     }
     return size;
@@ -227,26 +298,30 @@ static int by_place(const void *a, const void *b)
     return order ? order : (x->offset > y->offset) - (x->offset < y->offset);
 }
 
+static void take_room(struct verify *v)
+{
+    size_t n = (size_t)v->segment_end + 1;
+
+    v->counts = calloc(n, sizeof *v->counts);
+    v->first_recorded = calloc(n, sizeof *v->first_recorded);
+    v->last_recorded = calloc(n, sizeof *v->last_recorded);
+    v->inherited = calloc(n, sizeof *v->inherited);
+    v->roots = calloc(n * SEGMENT_BUNDLES, sizeof *v->roots);
+    ENSURE(v->counts && v->first_recorded && v->last_recorded && v->inherited && v->roots);
+    for (size_t i = 0; i < n; i++)
+        v->first_recorded[i] = v->last_recorded[i] = v->inherited[i] = VERIFY_NOT_RECORDED;
+}
+
 static err run(struct ctx *cx, struct verify *v, struct verify_report *out)
 {
     TRY(open_folder(cx, v));
-    read_signed_size(v);
-    v->counts = calloc(v->segment_end + 1, sizeof *v->counts);
-    v->first_recorded = calloc(v->segment_end + 1, sizeof *v->first_recorded);
-    v->last_recorded = calloc(v->segment_end + 1, sizeof *v->last_recorded);
-    ENSURE(v->counts && v->first_recorded && v->last_recorded);
+    take_room(v);
     TRY(verify_segments(cx, v));
     out->size = join_segments(v);
-    if (out->size < v->signed_size)
-        verify_fault(v, S("checkpoints"),
-                     v->checkpoints.n / CHECKPOINT_RECORD_BYTES * CHECKPOINT_RECORD_BYTES -
-                         CHECKPOINT_RECORD_BYTES,
-                     out->size, "%llu entries were signed, %llu are whole",
-                     (unsigned long long)v->signed_size, (unsigned long long)out->size);
     verify_upper_levels(v, out->size);
     verify_checkpoints(v, out->size, &out->root);
-    out->checked = out->size - u64_min(out->size, v->pruned * SEGMENT_ENTRIES);
     out->pruned = v->pruned * SEGMENT_ENTRIES;
+    out->checked = out->size - u64_min(out->size, out->pruned);
     out->checkpoints = v->checkpoints.n / CHECKPOINT_RECORD_BYTES;
     return ERR_OK;
 }

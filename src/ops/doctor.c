@@ -545,7 +545,7 @@ struct check {
 static const struct check checks[] = {
     {"configuration", NEED_NOTHING, check_configuration, "correct these places; 'chancery config docs' explains each setting"},
     {"data-folder",   NEED_CONFIG,  check_folder,        "make it with 'chancery init', or name the right one with --data"},
-    {"disk-space",    NEED_FOLDER,  check_space,         "make room, move the folder to a larger disk, or set ledger.retention"},
+    {"disk-space",    NEED_FOLDER,  check_space,         "make room, or move the folder to a larger disk"},
     {"disk-sync",     NEED_FOLDER,  check_sync,          "every acknowledged batch waits this long; use a disk with power-loss protection"},
     {"clock",         NEED_CONFIG,  check_clock,         "set the clock (timedatectl set-ntp true); until it has caught up all entries bear the same time"},
     {"ledger",        NEED_FOLDER,  check_ledger,        "'chancery verify' names what is wrong; what a backup has can be put back"},

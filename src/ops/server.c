@@ -25,6 +25,7 @@ struct server {
     struct router *router;
     struct transport *transport;
     struct jobs *jobs;
+    struct ctx *kept; /* of reloaded settings: lives as long as the server */
 };
 
 static void server_close(struct server *s)
@@ -35,6 +36,7 @@ static void server_close(struct server *s)
     if (s->router)
         router_close(s->router);
     app_close(s->app);
+    ctx_close(s->kept);
 }
 
 static bool is_loopback(str address)
@@ -63,6 +65,15 @@ static err check_exposure(struct ctx *cx, const struct server *s, bool has_admin
             "chancery user create --data %.*s --role administrator NAME",
             STR_FMT(c->http_listen), STR_FMT(c->data_dir));
     return ERR_OK;
+}
+
+/* The engine prunes, but what the view was folded from must outlive pruning first: until then a
+ * setting that would have no effect is refused. */
+static err check_retention(struct ctx *cx, const struct config *c)
+{
+    if (c->ledger_retention_ns == 0)
+        return ERR_OK;
+    return fail(cx, ERR_CONFIG, "ledger.retention: this version keeps every entry; set it to 0");
 }
 
 static err open_router(struct ctx *cx, struct server *s)
@@ -125,6 +136,7 @@ static err start(struct ctx *cx, struct server *s, const struct server_hooks *ho
     str link = STR_NULL;
 
     raise_descriptor_limit();
+    TRY(check_retention(cx, s->config));
     TRY(app_open(cx, s->config, APP_SERVER, &s->app));
     TRY(access_has_administrator(cx, s->app, &has_administrator));
     TRY(check_exposure(cx, s, has_administrator));
@@ -140,21 +152,31 @@ static err start(struct ctx *cx, struct server *s, const struct server_hooks *ho
     return ERR_OK;
 }
 
+void server_log(const struct config *c)
+{
+    static const char *const levels[] = {"debug", "info", "warn", "error"};
+    enum log_level level = LOG_INFO;
+    bool text = str_eq(c->log_format, S("text")) ||
+                (str_eq(c->log_format, S("auto")) && isatty(STDERR_FILENO));
+
+    for (unsigned i = 0; i < COUNT(levels); i++)
+        if (str_eq(c->log_level, str_from(levels[i])))
+            level = (enum log_level)i;
+    log_set(STDERR_FILENO, level, !text);
+}
+
 static void reload(struct server *s)
 {
-    static struct ctx *kept; /* reloaded strings live as long as the process */
-    struct buf restart = BUF(4096);
+    CLEANUP(buf_close) struct buf restart = BUF(4096);
 
-    if (!kept)
-        kept = ctx_open(0);
-    ctx_clear_error(kept);
-    err e = config_reload(kept, s->sources, s->config, &restart);
-    if (e != ERR_OK)
-        log_failure(kept, "the configuration was not loaded again", e);
-    else
-        LOG(LOG_INFO, NULL, "configuration loaded again",
-            LOG_S("needs_restart", buf_str(&restart)));
-    buf_close(&restart);
+    ctx_clear_error(s->kept);
+    err e = config_reload(s->kept, s->sources, s->config, &restart);
+    if (e != ERR_OK) {
+        log_failure(s->kept, "the configuration was not loaded again", e);
+        return;
+    }
+    server_log(s->config);
+    LOG(LOG_INFO, NULL, "configuration loaded again", LOG_S("needs_restart", buf_str(&restart)));
 }
 
 /* Wait for the signal that ends us, feeding the watchdog and reloading meanwhile. */
@@ -204,7 +226,8 @@ static void arm_force(void)
 err server_run(struct ctx *cx, struct config *config, const struct config_sources *sources,
                const struct server_hooks *hooks)
 {
-    CLEANUP(server_close) struct server s = {.config = config, .sources = sources};
+    CLEANUP(server_close)
+    struct server s = {.config = config, .sources = sources, .kept = ctx_open(0)};
 
     TRY(start(cx, &s, hooks));
     LOG(LOG_INFO, NULL, "serving", LOG_Z("address", transport_address(s.transport)),

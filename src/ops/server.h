@@ -10,6 +10,9 @@ struct server_hooks {
     void *state;
 };
 
+/* Level and form of the log as the configuration says; again after every reload. */
+void server_log(const struct config *config);
+
 /* Runs until SIGTERM or SIGINT (a second one ends the process at once).  SIGTERM, SIGINT and SIGHUP
  * must be blocked in the calling thread before any thread was started.
  * `reload` loads the configuration again (SIGHUP). */

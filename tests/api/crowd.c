@@ -91,7 +91,7 @@ static bool cut_reply(const struct member *m, int *out_status, str *out_body)
     const str name = S("Content-Length: ");
     str all = buf_str(&m->in);
     size_t end = str_find(all, S("\r\n\r\n"));
-    uint64_t status, length;
+    uint64_t status = 0, length = 0;
 
     if (end == all.n)
         return false;

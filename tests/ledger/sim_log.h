@@ -22,7 +22,9 @@ struct sim_log {
     uint64_t acked;     /* entries [0, acked) were acknowledged or have been seen */
     struct handed_out handed[SIM_HANDED_MAX];
     size_t handed_count;
-    uint64_t pruned_to; /* asked for */
+    uint64_t pruned_to;   /* asked for */
+    enum sim_fault fault; /* to come */
+    uint64_t nth;
 };
 
 /* The signer of all logs of the tests; static. */

@@ -117,7 +117,7 @@ static struct query pick_query(struct ctx *cx, const struct world *w, struct dic
     if (dice_below(d, 3) == 0)
         q.end = dice_below(d, ENTRIES + 1000);
     if (dice_below(d, 2))
-        q.scan_max = 1 + dice_below(d, 2u << dice_below(d, 13));
+        q.scan_max = 60 + dice_below(d, 2u << dice_below(d, 14));
     q.oldest_first = dice_below(d, 2);
     return q;
 }
