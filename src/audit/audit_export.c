@@ -124,6 +124,8 @@ static err put_csv_event(struct ctx *cx, struct export *x, str entry)
     bool has[COLUMN_COUNT + 1] = {0};
 
     TRY(json_parse(cx, x->parser, entry, &root));
+    for (size_t i = 0; i < COLUMN_COUNT; i++)
+        cells[i] = root; /* a value in any case; `has` says which count */
     for (struct json_iter it = json_iter(root); json_next(&it);) {
         size_t column = column_of(it.key);
         has[column] = true;

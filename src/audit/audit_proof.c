@@ -97,9 +97,9 @@ err event_proof(struct ctx *cx, struct request *rq, struct response *rs)
     static const char *const formats[] = {"json", "tlog-proof", NULL};
     struct ledger *l = rq->app->ledger;
     struct inclusion answer;
-    uint64_t index, size;
+    uint64_t index, size = 0;
     size_t format;
-    str note;
+    str note = STR_NULL;
 
     TRY(audit_index(cx, rq, &index));
     TRY(audit_choice(cx, rq, "format", formats, &format));

@@ -52,7 +52,7 @@ err(fail)(struct ctx *cx, err code, const char *fmt, ...)
     return code;
 }
 
-err fail_errno(struct ctx *cx, err code, const char *fmt, ...)
+err(fail_errno)(struct ctx *cx, err code, const char *fmt, ...)
 {
     int reason = errno;
     va_list ap;

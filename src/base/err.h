@@ -24,6 +24,7 @@ err fail_errno(struct ctx *cx, err code, const char *fmt, ...) PRINTF(3, 4);
 #ifdef __clang_analyzer__
 /* The analyser does not know that no failure is ERR_OK; this lets it see. */
 #define fail(cx, code, ...) ((void)(fail)((cx), (code), __VA_ARGS__), (code))
+#define fail_errno(cx, code, ...) ((void)(fail_errno)((cx), (code), __VA_ARGS__), (code))
 #endif
 
 const char *err_name(err e); /* "NOT_FOUND"; static */

@@ -185,6 +185,7 @@ static uint64_t key_word(str key)
 {
     uint64_t word;
 
+    ENSURE(key.p);
     memcpy(&word, key.p, sizeof word);
     if (key.n < sizeof word)
         word &= (UINT64_C(1) << 8 * key.n) - 1;

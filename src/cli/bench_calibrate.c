@@ -86,7 +86,8 @@ static err median_sync(struct ctx *cx, const char *path, const char *memory, siz
     close(fd);
     unlink(path);
     qsort(took, SYNC_ROUNDS, sizeof took[0], compare_ns);
-    *out_ns = (double)took[SYNC_ROUNDS / 2];
+    int64_t median_ns = took[SYNC_ROUNDS / 2];
+    *out_ns = (double)median_ns;
     return ERR_OK;
 }
 

@@ -74,8 +74,8 @@ static void note_line(struct feed *f, uint64_t file_line, uint64_t count)
     if (b->run_count == b->run_capacity) {
         b->run_capacity = b->run_capacity ? b->run_capacity * 2 : 64;
         b->runs = realloc(b->runs, b->run_capacity * sizeof *b->runs);
-        ENSURE(b->runs);
     }
+    ENSURE(b->runs);
     b->runs[b->run_count++] = (struct feed_run){line, file_line, f->file};
 }
 

@@ -44,9 +44,9 @@ static void check_export_equals_list(struct ctx *cx, struct house *house, const 
 
 TEST(an_export_is_the_whole_list)
 {
-    static const char *const some[] = {"type=user.*", "type=user.*&order=oldest", "q=needle",
-                                       "subject=case/3&outcome=denied&order=oldest",
-                                       "sessionid=nobody"};
+    static const char *const some[] = {
+        "type=user.*", "type=user.*&order=oldest", "q=needle&source=/test",
+        "subject=case/3&outcome=denied&order=oldest", "sessionid=nobody"};
     struct house *house = house_open(cx, dir, NULL);
 
     house_fill(cx, house, 900);
