@@ -113,11 +113,11 @@ static uint64_t from_environment(const char *name, uint64_t otherwise)
     return text && str_to_u64(str_from(text), &n) ? n : otherwise;
 }
 
-/* CHANCERY_FAULT_SEEDS scenarios from CHANCERY_FAULT_SEED on. */
+/* TEST_FAULT_SEEDS scenarios from TEST_FAULT_SEED on. */
 TEST(faults_in_random_scenarios)
 {
-    uint64_t first = from_environment("CHANCERY_FAULT_SEED", 1);
-    uint64_t count = from_environment("CHANCERY_FAULT_SEEDS", SEEDS_DEFAULT);
+    uint64_t first = from_environment("TEST_FAULT_SEED", 1);
+    uint64_t count = from_environment("TEST_FAULT_SEEDS", SEEDS_DEFAULT);
 
     for (uint64_t seed = first; seed < first + count; seed++)
         run_random(seed);
