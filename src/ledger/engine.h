@@ -66,6 +66,7 @@ struct ledger {
     bool stopping;
     _Atomic bool sealer_failed;
     _Atomic bool poisoned;
+    char failure[CTX_DETAIL_BYTES]; /* why; set before `poisoned`, never changed after */
 
     /* the writer's own */
     struct dedup *dedup;

@@ -54,7 +54,9 @@ struct ledger_receipt {
 err ledger_append(struct ctx *cx, struct ledger *l, struct entry_batch *const *batches,
                   size_t batch_count, struct ledger_receipt *const *receipts, uint64_t *out_first);
 
-uint64_t ledger_size(const struct ledger *l);       /* durable entries */
+uint64_t ledger_size(const struct ledger *l); /* durable entries */
+/* Why a sync failed, so that the process must stop; NULL: none did. */
+const char *ledger_failure(const struct ledger *l);
 bool ledger_is_writable(const struct ledger *l);    /* no write has failed */
 uint64_t ledger_first_kept(const struct ledger *l); /* entries below it have been pruned */
 int64_t ledger_recorded_us(const struct ledger *l); /* stamp of the newest entry; 0 when empty */

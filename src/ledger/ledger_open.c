@@ -12,12 +12,13 @@ const char *segment_path(struct arena *a, const struct ledger *l, uint64_t numbe
 
 err poison(struct ctx *cx, struct ledger *l, err e)
 {
-    l->poisoned = true;
     pthread_mutex_lock(&l->state_lock);
+    if (!l->poisoned)
+        memcpy(l->failure, cx->detail, sizeof l->failure);
+    l->poisoned = true;
     pthread_cond_broadcast(&l->signed_);
     pthread_cond_broadcast(&l->sealed);
     pthread_mutex_unlock(&l->state_lock);
-    (void)cx;
     return e;
 }
 
@@ -88,8 +89,8 @@ err segment_create(struct ctx *cx, struct ledger *l, uint64_t number, struct seg
     return ERR_OK;
 }
 
-/* Map a whole file; the mapping outlives its handle.  A query touches a few pages of each file: without
- * the hint the kernel reads megabytes ahead of every one of them. */
+/* Map a whole file; the mapping outlives its handle.  A query touches a few pages of each file:
+ * without the hint the kernel reads megabytes ahead of every one of them. */
 static err map_file(struct ctx *cx, struct fs fs, const char *path, str *out)
 {
     fs_file f;

@@ -10,6 +10,11 @@ uint64_t ledger_size(const struct ledger *l)
     return l->size;
 }
 
+const char *ledger_failure(const struct ledger *l)
+{
+    return l->poisoned ? l->failure : NULL;
+}
+
 bool ledger_is_writable(const struct ledger *l)
 {
     return !l->poisoned && !l->sealer_failed;

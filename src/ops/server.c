@@ -179,7 +179,8 @@ static void reload(struct server *s)
     LOG(LOG_INFO, NULL, "configuration loaded again", LOG_S("needs_restart", buf_str(&restart)));
 }
 
-/* Wait for the signal that ends us, feeding the watchdog and reloading meanwhile. */
+/* Wait for the signal that ends us, feeding the watchdog and reloading meanwhile.  The writer stops
+ * the process itself; a sync that failed while sealing or signing is seen here. */
 static void wait_for_end(struct server *s)
 {
     struct timespec each = {.tv_sec = WATCH_NS / 1000000000};
@@ -195,6 +196,12 @@ static void wait_for_end(struct server *s)
             return;
         if (signal == SIGHUP)
             reload(s);
+        const char *failure = ledger_failure(s->app->ledger);
+        if (failure) {
+            LOG(LOG_ERROR, NULL, "the ledger cannot be written; stopping, the next start recovers",
+                LOG_Z("detail", failure));
+            _exit(3);
+        }
         sd_notify(0, "WATCHDOG=1");
     }
 }

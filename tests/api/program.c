@@ -169,8 +169,8 @@ static void serve_args(const char **args, const char *data, const struct serve_h
     append(args, &n, how->args);
 }
 
-/* One line, read bytewise: what follows is not ours. */
-static const char *read_line(struct ctx *cx, struct serving *s)
+/* One line, read bytewise: what follows is not ours.  NULL when it ends before. */
+static const char *read_line(struct ctx *cx, const struct serving *s)
 {
     char *line = arena_new(cx->mem, char, 1024);
     struct pollfd p = {.fd = s->out, .events = POLLIN};
@@ -179,22 +179,19 @@ static const char *read_line(struct ctx *cx, struct serving *s)
     while (n + 1 < 1024 && poll(&p, 1, 2 * NET_PATIENCE_MS) == 1 && read(s->out, line + n, 1) == 1)
         if (line[n++] == '\n')
             return line;
-    print_error("the server did not start: %.*s\n", STR_FMT(serving_log(cx, s)));
-    FAIL("it said: %s", line);
     return NULL;
 }
 
-struct serving serve(struct ctx *cx, const char *data, const struct serve_how *how)
+static struct serving spawn_server(struct ctx *cx, const char *data, const struct serve_how *how)
 {
-    static const struct serve_how plain;
     const char *args[ARGS_MAX] = {0};
-    struct serving s = {.out = -1};
     int pipe_fd[2];
 
-    how = how ? how : &plain;
     serve_args(args, data, how);
     CHECK_EQ(pipe2(pipe_fd, O_CLOEXEC), 0);
-    s.log = arena_printf(cx->mem, "%s.log", data).p;
+    struct serving s = {.out = pipe_fd[0], .log = how->log};
+    if (!s.log)
+        s.log = arena_printf(cx->mem, "%s.log", data).p;
     int log = open(s.log, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     CHECK(log >= 0);
     struct spawn spawn = {how->wrap,      args,       how->env, program_path(),
@@ -202,12 +199,36 @@ struct serving serve(struct ctx *cx, const char *data, const struct serve_how *h
     s.pid = start(&spawn);
     close(log);
     close(pipe_fd[1]);
-    s.out = pipe_fd[0];
+    return s;
+}
+
+struct serving serve_or_refused(struct ctx *cx, const char *data, const struct serve_how *how,
+                                struct outcome *out)
+{
+    static const struct serve_how plain;
+    struct serving s = spawn_server(cx, data, how ? how : &plain);
+
     s.line = read_line(cx, &s);
+    if (!s.line) {
+        out->status = serving_wait(cx, &s);
+        out->out = S("");
+        out->err = serving_log(cx, &s);
+        return s;
+    }
     str url = str_trim(str_from(s.line));
     CHECK(str_starts(url, S("listening on http://127.0.0.1:")));
     s.url = arena_z(cx->mem, str_slice(url, S("listening on ").n, url.n));
     s.address = s.url + S("http://").n;
+    return s;
+}
+
+struct serving serve(struct ctx *cx, const char *data, const struct serve_how *how)
+{
+    struct outcome o;
+    struct serving s = serve_or_refused(cx, data, how, &o);
+
+    if (!s.pid)
+        FAIL("the server did not start: %d %.*s", o.status, STR_FMT(o.err));
     return s;
 }
 
@@ -237,7 +258,7 @@ int serving_wait(struct ctx *cx, struct serving *s)
 
     close(s->out);
     s->pid = 0;
-    if (status == 1 || status == 23 || status > 128)
+    if (status == 23 || status == 128 + SIGABRT || status == 128 + SIGSEGV)
         print_error("the server's log:\n%.*s\n", STR_FMT(serving_log(cx, s)));
     return status;
 }

@@ -39,6 +39,7 @@ struct serve_how {
     const char *const *wrap; /* a program that runs it, such as strace; NULL-ended, or NULL */
     const char *const *env;  /* "NAME=value"; NULL-ended, or NULL */
     size_t files_max;        /* RLIMIT_NOFILE; 0: as it is */
+    const char *log;         /* file for its standard error; NULL: beside the data folder */
 };
 
 struct serving {
@@ -54,6 +55,9 @@ struct serving {
 struct serving serve(struct ctx *cx, const char *data, const struct serve_how *how);
 /* Start one that is to end by itself before it is ready. */
 struct outcome serve_refused(struct ctx *cx, const char *data, const struct serve_how *how);
+/* Either: when it ended before it was ready, `pid` is 0 and *out tells how. */
+struct serving serve_or_refused(struct ctx *cx, const char *data, const struct serve_how *how,
+                                struct outcome *out);
 void serving_signal(const struct serving *s, int signal);
 /* Wait for its end; as `status` above. */
 int serving_wait(struct ctx *cx, struct serving *s);
