@@ -317,9 +317,6 @@ static err take_back(struct append *a, err e)
         if (undone == ERR_OK && bytes > width * HASH_BYTES)
             undone = fs_truncate(cx, fs, l->tree[level], width * HASH_BYTES);
     }
-    for (size_t t = 0; t < a->touched_count; t++)
-        if (a->touched[t].fresh)
-            segment_data_close(l, a->touched[t].segment);
     return undone == ERR_OK ? e : poison(a->cx, l, e);
 }
 
@@ -358,6 +355,7 @@ static err publish_segments(struct append *a)
         s->count = touched->count;
         if (touched->fresh)
             TRY(segments_push(a->cx, a->l, s));
+        touched->fresh = false; /* the ledger's own now */
     }
     return ERR_OK;
 }
@@ -381,6 +379,9 @@ static err publish(struct append *a)
 
 static void append_close(struct append *a)
 {
+    for (size_t t = 0; t < a->touched_count; t++)
+        if (a->touched[t].fresh)
+            segment_data_close(a->l, a->touched[t].segment);
     free(a->leaves);
     free(a->runs);
     free(a->touched);

@@ -312,13 +312,21 @@ static void take_room(struct verify *v)
         v->first_recorded[i] = v->last_recorded[i] = v->inherited[i] = VERIFY_NOT_RECORDED;
 }
 
+/* Upper levels over what is neither sealed nor signed are written again at the next start. */
+static uint64_t durable_size(const struct verify *v, uint64_t size)
+{
+    uint64_t sealed = v->sealed_end * SEGMENT_ENTRIES, signed_size = v->last_signed.size;
+
+    return u64_min(size, sealed > signed_size ? sealed : signed_size);
+}
+
 static err run(struct ctx *cx, struct verify *v, struct verify_report *out)
 {
     TRY(open_folder(cx, v));
     take_room(v);
     TRY(verify_segments(cx, v));
     out->size = join_segments(v);
-    verify_upper_levels(v, out->size);
+    verify_upper_levels(v, durable_size(v, out->size));
     verify_checkpoints(v, out->size, &out->root);
     out->pruned = v->pruned * SEGMENT_ENTRIES;
     out->checked = out->size - u64_min(out->size, out->pruned);

@@ -28,7 +28,6 @@ struct right_leaves {
  * last checkpoint must tell which is wrong. */
 struct doubt {
     bool open;
-    str entry_file;
     uint64_t entry, entry_at;        /* the first that differs, and its place in the file */
     struct hash own[BUNDLE_ENTRIES]; /* leaf hashes of the bytes */
     size_t own_count;

@@ -102,7 +102,7 @@ static void judge(struct look *k, const struct pair *p, uint64_t at)
     k->damaged = true;
     if (p->own_count >= p->need && p->need < BUNDLE_ENTRIES && !k->in_bad_run) {
         struct doubt *d = &k->v->doubt;
-        *d = (struct doubt){.open = true, .entry_file = k->name, .entry = entry, .entry_at = at};
+        *d = (struct doubt){.open = true, .entry = entry, .entry_at = at};
         memcpy(d->own, p->own, p->own_count * sizeof *d->own);
         d->own_count = p->own_count;
     } else if (!k->in_bad_run) {

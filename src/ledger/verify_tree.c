@@ -142,8 +142,10 @@ static void settle_doubt(struct verify *v)
     frontier_append(&f, d->own, (size_t)u64_min(n, d->own_count), NULL);
     frontier_root(&f, &root);
     if (!hash_eq(&root, &last->root)) {
-        verify_fault(v, d->entry_file, d->entry_at, d->entry,
-                     "entry %llu does not have its leaf hash", (unsigned long long)d->entry);
+        SCRATCH(tmp, v->cx);
+        verify_fault(v, verify_segment_name(tmp.mem, d->entry / SEGMENT_ENTRIES, "raw"),
+                     d->entry_at, d->entry, "entry %llu does not have its leaf hash",
+                     (unsigned long long)d->entry);
         return;
     }
     verify_keep_right(v, bundle, d->own, d->own_count);

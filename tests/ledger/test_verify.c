@@ -2,6 +2,7 @@
  *
  * Every byte of every file of a small log is changed, one at a time.  Of a sealed segment every
  * byte of heads, tables and the index is, as the readers see it, and a sample as verify does. */
+#include "ledger/checkpoint_file.h"
 #include "ledger/segment_file.h"
 #include "ledger/verify.h"
 #include "sim_log.h"
@@ -14,7 +15,8 @@ enum { SMALL_ENTRIES = 263 };
 static struct verify_report verify(struct ctx *cx, struct sim_fs *sim)
 {
     struct note_verifier log = note_signer_verifier(sim_log_signer());
-    struct verify_options options = {.fs = sim_fs(sim), .dir = SIM_LOG_DIR, .log = &log};
+    struct verify_options options = {
+        .fs = sim_fs(sim), .dir = SIM_LOG_DIR, .log = &log, .threads = 2};
     struct verify_report r;
 
     CHECK_OK(ledger_verify(cx, &options, &r));
@@ -101,7 +103,8 @@ TEST(verify_writes_nothing_and_wants_the_folder_alone)
 {
     struct sim_fs *sim = small_log(cx);
     struct note_verifier log = note_signer_verifier(sim_log_signer());
-    struct verify_options options = {.fs = sim_fs(sim), .dir = SIM_LOG_DIR, .log = &log};
+    struct verify_options options = {
+        .fs = sim_fs(sim), .dir = SIM_LOG_DIR, .log = &log, .threads = 2};
     struct sim_log w = {.sim = sim};
     struct verify_report r;
 
@@ -500,5 +503,209 @@ TEST(verify_takes_what_was_never_acknowledged_for_no_fault)
     CHECK_OK(fs_pwrite(cx, sim_fs(sim), f, "\0\5torn", 6, n));
     fs_close(sim_fs(sim), f);
     check_clean(cx, sim, SMALL_ENTRIES);
+    sim_close(sim);
+}
+
+/* ---- what has the right checksums and is wrong all the same ---- */
+
+static void write_at(struct ctx *cx, struct sim_fs *sim, const char *name, uint64_t at, str bytes)
+{
+    fs_file f;
+
+    CHECK_OK(fs_open(cx, sim_fs(sim), arena_printf(cx->mem, "%s/%s", SIM_LOG_DIR, name).p,
+                     FS_WRITE | FS_CREATE, &f));
+    CHECK_OK(fs_pwrite(cx, sim_fs(sim), f, bytes.p, bytes.n, at));
+    fs_close(sim_fs(sim), f);
+}
+
+static void put_record(struct ctx *cx, struct sim_fs *sim, uint64_t i,
+                       const struct checkpoint_record *r)
+{
+    char bytes[CHECKPOINT_RECORD_BYTES];
+
+    checkpoint_record_put(r, bytes);
+    write_at(cx, sim, "checkpoints", i * sizeof bytes, (str){bytes, sizeof bytes});
+}
+
+static struct checkpoint_record get_record(struct ctx *cx, struct sim_fs *sim, uint64_t i)
+{
+    struct checkpoint_record r;
+    size_t n;
+    char *bytes = read_file(cx, sim, "checkpoints", &n);
+
+    CHECK(checkpoint_record_get(bytes + i * CHECKPOINT_RECORD_BYTES, &r));
+    free(bytes);
+    return r;
+}
+
+static void check_one_fault(struct ctx *cx, struct sim_fs *sim, const char *file, uint64_t offset,
+                            const char *text)
+{
+    struct verify_report r = verify(cx, sim);
+
+    if (r.fault_count != 1)
+        print_faults(&r);
+    CHECK_EQ(r.fault_count, 1);
+    CHECK_STR(r.faults[0].file, str_from(file));
+    CHECK_EQ(r.faults[0].offset, offset);
+    CHECK_HOLDS(r.faults[0].text, text);
+}
+
+TEST(verify_notices_a_forged_signature)
+{
+    struct sim_fs *sim = small_log(cx);
+    struct checkpoint_record r = get_record(cx, sim, 2);
+
+    r.signature[5] ^= 1;
+    put_record(cx, sim, 2, &r);
+    check_one_fault(cx, sim, "checkpoints", 2 * 128 + 48, "signature");
+    sim_close(sim);
+}
+
+TEST(verify_notices_a_signed_root_that_the_entries_do_not_have)
+{
+    struct sim_fs *sim = small_log(cx);
+    struct checkpoint_record r = get_record(cx, sim, 1);
+    struct hash other;
+
+    sha256(S("other"), &other);
+    checkpoint_record_sign(sim_log_signer(), S(SIM_LOG_ORIGIN), r.size, &other, r.signed_us, &r);
+    put_record(cx, sim, 1, &r);
+    check_one_fault(cx, sim, "checkpoints", 128 + 16, "root");
+    sim_close(sim);
+}
+
+TEST(verify_notices_checkpoints_out_of_order)
+{
+    struct sim_fs *sim = small_log(cx);
+    struct checkpoint_record first = get_record(cx, sim, 1), second = get_record(cx, sim, 2);
+
+    put_record(cx, sim, 1, &second);
+    put_record(cx, sim, 2, &first);
+    check_one_fault(cx, sim, "checkpoints", 2 * 128, "goes back");
+    sim_close(sim);
+}
+
+/* Two events whose stamps go back, with hashes, checkpoint and all. */
+TEST(verify_notices_stamps_that_go_back)
+{
+    static const char *const events[] = {
+        "{\"recorded\":\"2026-11-20T08:15:30.123456Z\",\"principal\":\"p\",\"specversion\":\"1.0\","
+        "\"id\":\"1\",\"source\":\"/s\",\"type\":\"t\"}",
+        "{\"recorded\":\"2026-11-20T08:15:30.123455Z\",\"principal\":\"p\",\"specversion\":\"1.0\","
+        "\"id\":\"2\",\"source\":\"/s\",\"type\":\"t\"}"};
+    struct sim_log w = {.sim = sim_open(1)};
+    struct checkpoint_record r;
+    struct hash leaves[2], root;
+    uint64_t at = 0;
+
+    CHECK_OK(sim_log_open(cx, &w));
+    sim_log_close(&w);
+    for (size_t i = 0; i < 2; i++) {
+        str e = str_from(events[i]);
+        char length[2] = {(char)(e.n >> 8), (char)e.n};
+        write_at(cx, w.sim, "segment-00000000.raw", at, (str){length, 2});
+        write_at(cx, w.sim, "segment-00000000.raw", at + 2, e);
+        hash_leaf(e, &leaves[i]);
+        at += 2 + e.n;
+    }
+    write_at(cx, w.sim, "tree-0", 0, (str){(const char *)leaves, sizeof leaves});
+    hash_node(&leaves[0], &leaves[1], &root);
+    checkpoint_record_sign(sim_log_signer(), S(SIM_LOG_ORIGIN), 2, &root, INT64_MAX / 2, &r);
+    put_record(cx, w.sim, 0, &r);
+    truncate_file(cx, w.sim, S("checkpoints"), CHECKPOINT_RECORD_BYTES);
+    check_one_fault(cx, w.sim, "segment-00000000.raw", 0, "goes back");
+    sim_close(w.sim);
+}
+
+/* The index of a segment whose entry 777 had another time, in the form of an index that is whole.
+ */
+static void index_of_other_entries(struct ctx *cx, const struct segment_file *f, struct buf *out)
+{
+    struct index_builder *builder = index_builder_open();
+    struct json_parser *p = json_parser_open();
+    struct entry_batch b;
+    int64_t inherited = 0;
+
+    entry_batch_init(&b, 1 << 26);
+    for (unsigned bundle = 0; bundle < SEGMENT_BUNDLES; bundle++) {
+        char *frames;
+        size_t n;
+        str entry;
+        CHECK_OK(segment_file_bundle(cx, f, bundle, &frames, &n));
+        for (str rest = {frames, n}; frame_next(&rest, &entry);) {
+            CHECK_OK(entry_add_stored(cx, &b, p, entry, inherited));
+            inherited = b.meta[b.count - 1].recorded_us;
+        }
+        free(frames);
+    }
+    b.meta[777].time_us++;
+    index_builder_add(builder, &b, 0, b.count);
+    CHECK_OK(index_builder_write(cx, builder, 0, out));
+    entry_batch_close(&b);
+    json_parser_close(p);
+    index_builder_close(builder);
+}
+
+TEST(verify_notices_an_index_of_other_entries)
+{
+    CLEANUP(buf_close) struct buf other = BUF(1 << 26);
+    struct sim_fs *sim = sealed_log(cx);
+    struct segment_file *f;
+    size_t n;
+    char *bytes = read_file(cx, sim, "segment-00000000.seg", &n);
+
+    CHECK_OK(segment_file_open(cx, (str){bytes, n}, 0, &f));
+    index_of_other_entries(cx, f, &other);
+    segment_file_close(f);
+    free(bytes);
+    CHECK_OK(fs_replace(cx, sim_fs(sim), SIM_LOG_DIR, "segment-00000000.idx", buf_str(&other)));
+    struct verify_report r = verify(cx, sim);
+    CHECK_EQ(r.fault_count, 1);
+    CHECK_STR(r.faults[0].file, S("segment-00000000.idx"));
+    CHECK_HOLDS(r.faults[0].text, "not the one its entries have");
+    sim_close(sim);
+}
+
+/* ---- opaque entries take the stamp before them, across segments and starts ---- */
+
+static void append_opaque(struct ctx *cx, struct ledger *l, uint64_t n)
+{
+    struct entry_batch b, *one = &b;
+
+    entry_batch_init(&b, 1 << 24);
+    for (uint64_t i = 0; i < n; i++) /* whatever the clock says when they come */
+        CHECK_OK(entry_add_opaque(cx, &b, S("x"), INT64_C(1800000000000000) + (int64_t)i));
+    CHECK_OK(ledger_append(cx, l, &one, 1, NULL, NULL));
+    entry_batch_close(&b);
+}
+
+TEST(verify_knows_the_stamps_of_opaque_entries)
+{
+    struct sim_fs *sim = sim_open(1);
+    struct ledger_options options = sim_log_options(sim_fs(sim), SIM_LOG_DIR);
+    struct ledger *l;
+    uint64_t kept;
+
+    CHECK_OK(ledger_open(cx, &options, &l));
+    CHECK_OK(sim_log_append(cx, l, 1));
+    append_opaque(cx, l, SEGMENT_ENTRIES + 4000);
+    CHECK_OK(ledger_seal_wait(cx, l));
+    ledger_close(l);
+    CHECK_OK(ledger_open(cx, &options, &l));
+    append_opaque(cx, l, SEGMENT_ENTRIES - 4000);
+    CHECK_OK(ledger_seal_wait(cx, l));
+    struct ledger_figures figures = ledger_figures(l);
+    CHECK_EQ(figures.sealed, 2);
+    ledger_close(l);
+    struct verify_report r = verify(cx, sim);
+    print_faults(&r);
+    CHECK(r.ok);
+    CHECK_OK(ledger_open(cx, &options, &l));
+    CHECK_OK(ledger_prune(cx, l, SEGMENT_ENTRIES, &kept));
+    ledger_close(l);
+    r = verify(cx, sim);
+    print_faults(&r);
+    CHECK(r.ok);
     sim_close(sim);
 }
